@@ -1,0 +1,328 @@
+-- 0001_tables: the tables of the farm. Functions are the only writers (0002_*.sql); people and programs read `dashboard`.
+--
+-- Conventions: times are timestamptz of the database's clock; durations are in microseconds where C hands them over, else interval.
+-- Digests are text 'sha256:<64 hex>'. Keys (recipe, input, test) are digests, too. Names of states are mirrored from scheduler/core/job.c.
+
+CREATE SCHEMA farm;
+CREATE SCHEMA dashboard;
+
+CREATE DOMAIN farm.digest AS text CHECK (VALUE ~ '^sha256:[0-9a-f]{64}$');
+CREATE DOMAIN farm.slug AS text CHECK (VALUE ~ '^[a-z0-9]+([._-][a-z0-9]+)*$' AND length(VALUE) <= 63);
+
+-- One row. `term` is the key, so that FOR KEY SHARE of a writer conflicts with a take-over (which changes the key) and not with the
+-- renewal each second (which does not): a writer never waits for a heartbeat.
+CREATE TABLE farm.leader (
+    term       bigint PRIMARY KEY,
+    holder     text NOT NULL,
+    renewed_at timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX leader_is_one ON farm.leader ((true));
+
+-- Farm-wide values: staging_registry, release_registry (HOST[:PORT]), curve_public, arch (the hub's), format versions.
+CREATE TABLE farm.setting (
+    name  text PRIMARY KEY,
+    value text NOT NULL
+);
+
+CREATE TABLE farm.site (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name         farm.slug NOT NULL UNIQUE,
+    kind         text NOT NULL CHECK (kind IN ('hub', 'acp')),
+    registry     text,                          -- HOST[:PORT] of the site's registry; NULL: the site has none
+    on_partition text NOT NULL DEFAULT 'kill' CHECK (on_partition IN ('kill', 'continue')),
+    grace        interval NOT NULL DEFAULT '1 hour',
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE farm.worker (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name         farm.slug NOT NULL UNIQUE,
+    site_id      bigint NOT NULL REFERENCES farm.site,
+    roles        text[] NOT NULL CHECK (roles <@ ARRAY['build', 'test', 'publish', 'mirror'] AND cardinality(roles) > 0),
+    public_key   text NOT NULL UNIQUE CHECK (length(public_key) = 40),
+    revoked_at   timestamptz,
+    drained      boolean NOT NULL DEFAULT false,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    -- written when they change, from Reports; not a heartbeat
+    boot_id      uuid,
+    arch         text,
+    slots        int,
+    capabilities text[] NOT NULL DEFAULT '{}',
+    binary_version text,
+    pressure     jsonb,
+    state        text NOT NULL DEFAULT 'never-seen' CHECK (state IN ('never-seen', 'connected', 'draining', 'disconnected')),
+    state_since  timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE farm.repo (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    slug         farm.slug NOT NULL UNIQUE,
+    url          text NOT NULL,
+    refs         text[] NOT NULL DEFAULT '{HEAD}',
+    poll_every   interval NOT NULL DEFAULT '60 seconds',
+    git          jsonb NOT NULL DEFAULT '{}',   -- names of files at the scheduler: ssh_key, known_hosts, ca_file, credentials
+    removed_at   timestamptz,
+    head         text,                          -- the remote's default branch
+    sync_wanted  bigint NOT NULL DEFAULT 0,     -- raised by each sync request ...
+    sync_done    bigint NOT NULL DEFAULT 0,     -- ... and copied here by the poll that began after it
+    polled_at    timestamptz,
+    error        text,                          -- of the last poll; NULL: it succeeded
+    error_since  timestamptz,
+    failures     int NOT NULL DEFAULT 0,
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
+
+-- A watched ref; `serial` counts the revisions seen at its head.
+CREATE TABLE farm.ref (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    repo_id    bigint NOT NULL REFERENCES farm.repo,
+    name       text NOT NULL,
+    oid        text,                            -- of the newest planned revision
+    serial     bigint NOT NULL DEFAULT 0,
+    gone_at    timestamptz,
+    UNIQUE (repo_id, name)
+);
+
+CREATE TABLE farm.revision (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ref_id     bigint NOT NULL REFERENCES farm.ref,
+    serial     bigint NOT NULL,
+    oid        text NOT NULL,
+    seen_at    timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (ref_id, serial)
+);
+
+-- Errors and warnings of the newest revision of each ref.
+CREATE TABLE farm.definition_error (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ref_id      bigint NOT NULL REFERENCES farm.ref,
+    revision_id bigint NOT NULL REFERENCES farm.revision,
+    severity    text NOT NULL CHECK (severity IN ('error', 'warning')),
+    file text, line int, col int, code text NOT NULL, message text NOT NULL, hint text
+);
+
+-- A context or a bundle of test scripts in the staging registry, by its key.
+CREATE TABLE farm.artifact (
+    key        farm.digest PRIMARY KEY,         -- context_key or scripts_key
+    digest     farm.digest NOT NULL,            -- of the OCI manifest
+    repository text NOT NULL,                   -- HOST/contexts/SLUG
+    size       bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- An image of a ref: what the newest revision wants of it (`desired`), NULL spec: no revision wants it any more.
+CREATE TABLE farm.image (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ref_id      bigint NOT NULL REFERENCES farm.ref,
+    name        text NOT NULL,
+    publish_key farm.digest,
+    spec        jsonb,                          -- {publish, mirror, place, priority, file, matrix, provides}
+    revision_id bigint NOT NULL REFERENCES farm.revision,   -- the newest revision that changed what is wanted
+    removed_at  timestamptz,
+    UNIQUE (ref_id, name)
+);
+
+-- The same per architecture; the brain works on these.
+CREATE TABLE farm.image_arch (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    image_id       bigint NOT NULL REFERENCES farm.image,
+    arch           text NOT NULL,
+    recipe         farm.digest NOT NULL,
+    tests_key      farm.digest NOT NULL,
+    spec           jsonb NOT NULL,              -- IMAGE of scheduler/planner/README.md
+    removed_at     timestamptz,
+    passing_digest farm.digest,                 -- newest digest with a passing verdict; what children are built from
+    passing_repository text,                    -- HOST/build/SLUG/NAME where it lies
+    UNIQUE (image_id, arch)
+);
+
+-- Edges between images of one ref, and to external bases.
+CREATE TABLE farm.image_parent (
+    image_arch_id  bigint NOT NULL REFERENCES farm.image_arch ON DELETE CASCADE,
+    parent_arch_id bigint NOT NULL REFERENCES farm.image_arch,
+    PRIMARY KEY (image_arch_id, parent_arch_id)
+);
+
+CREATE TABLE farm.base (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reference  text NOT NULL,                   -- normalised
+    arch       text NOT NULL,
+    digest     farm.digest,                     -- of the platform's manifest; NULL: never resolved
+    checked_at timestamptz,
+    error      text,                            -- of the last try; the digest stays
+    UNIQUE (reference, arch)
+);
+
+CREATE TABLE farm.image_base (
+    image_arch_id bigint NOT NULL REFERENCES farm.image_arch ON DELETE CASCADE,
+    base_id       bigint NOT NULL REFERENCES farm.base,
+    PRIMARY KEY (image_arch_id, base_id)
+);
+
+-- Legal transitions; the trigger on farm.job refuses others.
+CREATE TABLE farm.job_transition (
+    from_state text NOT NULL,
+    to_state   text NOT NULL,
+    PRIMARY KEY (from_state, to_state)
+);
+
+-- `image_arch_id` for build and test; `image_id` always; `site_id`: of the mirror's target site.
+CREATE TABLE farm.job (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind          text NOT NULL CHECK (kind IN ('build', 'test', 'publish', 'mirror')),
+    image_id      bigint NOT NULL REFERENCES farm.image,
+    image_arch_id bigint REFERENCES farm.image_arch,
+    target_site_id bigint REFERENCES farm.site,
+    revision_id   bigint NOT NULL REFERENCES farm.revision,
+    state         text NOT NULL DEFAULT 'waiting'
+                  CHECK (state IN ('waiting', 'ready', 'leased', 'running', 'succeeded', 'failed', 'skipped', 'superseded', 'cancelled')),
+    reason        text,                         -- why it waits: parent blocked base backoff worker drained disconnected quarantined
+    detail        text,                         -- the parent's name, the last error, ...
+    because       text,                         -- new context definition argument input parent external forced scheduled
+    run_site_id   bigint REFERENCES farm.site,  -- where it must run; NULL: anywhere that has the role
+    needs         text[] NOT NULL DEFAULT '{}', -- capabilities
+    forced        bigint NOT NULL DEFAULT 0,    -- serial of a forced rebuild; 0: none. Enters the input key
+    priority      int NOT NULL DEFAULT 0,
+    input_key     farm.digest,                  -- formed at waiting -> ready
+    pins          jsonb,                        -- {"image:12": {"digest": "sha256:…", "repository": "…"}, "base:3": {…}}
+    digest        farm.digest,                  -- result, also of a skipped job
+    attempts      int NOT NULL DEFAULT 0,
+    losses        int NOT NULL DEFAULT 0,
+    not_before    timestamptz,
+    attempt_id    uuid,                         -- the current one (leased, running)
+    fail_class    text CHECK (fail_class IN ('user', 'infra', 'timeout')),
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    ready_at      timestamptz,
+    ended_at      timestamptz,
+    CHECK ((kind IN ('build', 'test')) = (image_arch_id IS NOT NULL)),
+    CHECK ((kind = 'mirror') = (target_site_id IS NOT NULL)),
+    CHECK ((state IN ('leased', 'running')) = (attempt_id IS NOT NULL)),
+    CHECK ((state = 'failed') = (fail_class IS NOT NULL))
+);
+CREATE INDEX job_live ON farm.job (id) WHERE state IN ('waiting', 'ready', 'leased', 'running');
+CREATE INDEX job_of_image ON farm.job (image_id, kind, id DESC);
+
+CREATE TABLE farm.attempt (
+    id         uuid PRIMARY KEY,
+    job_id     bigint NOT NULL REFERENCES farm.job,
+    worker_id  bigint NOT NULL REFERENCES farm.worker,
+    boot_id    uuid NOT NULL,
+    term       bigint NOT NULL,
+    number     int NOT NULL,                    -- 1 is the job's first
+    leased_at  timestamptz NOT NULL DEFAULT now(),
+    started_at timestamptz,
+    ended_at   timestamptz,
+    phase      text,
+    outcome    text CHECK (outcome IN ('succeeded', 'failed', 'cancelled', 'lost')),
+    fail_class text, code text, step text, message text,
+    digest     farm.digest,
+    size       bigint,
+    detail     jsonb,
+    CHECK ((ended_at IS NULL) = (outcome IS NULL))
+);
+CREATE INDEX attempt_of_job ON farm.attempt (job_id);
+CREATE INDEX attempt_live ON farm.attempt (worker_id) WHERE ended_at IS NULL;
+
+-- Every transition stands in exactly one event. All transitions of one job in one turn are one row.
+CREATE TABLE farm.event (
+    seq        bigint GENERATED ALWAYS AS IDENTITY,
+    at         timestamptz NOT NULL DEFAULT now(),
+    job_id     bigint,
+    attempt_id uuid,
+    actor      text NOT NULL,                   -- scheduler, worker:NAME, operator:NAME
+    via        text[] NOT NULL,                 -- states entered, in order
+    ats        timestamptz[] NOT NULL,
+    detail     jsonb,
+    PRIMARY KEY (seq)
+);
+CREATE INDEX event_of_job ON farm.event (job_id, seq);
+
+-- Rows that PostgreSQL refused for their content, kept for people; the farm goes on without them.
+CREATE TABLE farm.quarantine (
+    id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at     timestamptz NOT NULL DEFAULT now(),
+    what   text NOT NULL,
+    object text NOT NULL,
+    error  text NOT NULL
+);
+
+-- What was built from which inputs. A digest that its registry has lost gets gone_at.
+CREATE TABLE farm.build_result (
+    input_key  farm.digest PRIMARY KEY,
+    digest     farm.digest NOT NULL,
+    repository text NOT NULL,                   -- HOST/build/SLUG/NAME
+    size       bigint,
+    attempt_id uuid NOT NULL,
+    built_at   timestamptz NOT NULL DEFAULT now(),
+    gone_at    timestamptz
+);
+
+CREATE TABLE farm.verdict (
+    test_key   farm.digest PRIMARY KEY,         -- digest + tests
+    digest     farm.digest NOT NULL,
+    passed     boolean NOT NULL,
+    flaky      boolean NOT NULL DEFAULT false,
+    attempt_id uuid NOT NULL,
+    detail     jsonb,
+    decided_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- A release row is committed before the first tag moves. `serial` rises per image.
+CREATE TABLE farm.release (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    image_id    bigint NOT NULL REFERENCES farm.image,
+    serial      bigint NOT NULL,
+    revision_id bigint NOT NULL REFERENCES farm.revision,
+    digest      farm.digest NOT NULL,
+    repository  text NOT NULL,                  -- HOST/SLUG/NAME
+    tags        text[] NOT NULL,
+    publish_key farm.digest NOT NULL,
+    job_id      bigint NOT NULL REFERENCES farm.job,
+    state       text NOT NULL CHECK (state IN ('publishing', 'released', 'abandoned')),
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    released_at timestamptz,
+    UNIQUE (image_id, serial)
+);
+CREATE UNIQUE INDEX release_one_at_a_time ON farm.release (image_id) WHERE state = 'publishing';
+
+-- What a site's registry holds of an image, verified by digest.
+CREATE TABLE farm.presence (
+    site_id     bigint NOT NULL REFERENCES farm.site,
+    image_id    bigint NOT NULL REFERENCES farm.image,
+    digest      farm.digest NOT NULL,
+    tags        text[] NOT NULL,
+    verified_at timestamptz NOT NULL,
+    PRIMARY KEY (site_id, image_id)
+);
+
+CREATE TABLE farm.command (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    verb       text NOT NULL,
+    args       jsonb NOT NULL,
+    who        text NOT NULL,
+    source     text NOT NULL,                   -- from where: unix:uid=0, ...
+    at         timestamptz NOT NULL DEFAULT now(),
+    state      text NOT NULL DEFAULT 'submitted' CHECK (state IN ('submitted', 'done', 'refused')),
+    outcome    jsonb,
+    message    text,
+    ended_at   timestamptz
+);
+CREATE INDEX command_open ON farm.command (id) WHERE state = 'submitted';
+
+CREATE TABLE farm.log_chunk (
+    attempt_id uuid NOT NULL,
+    byte_offset bigint NOT NULL,
+    raw_bytes  int NOT NULL,
+    gap_bytes  bigint NOT NULL DEFAULT 0,
+    data       bytea NOT NULL,                  -- zstd frame
+    at         timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (attempt_id, byte_offset)
+);
+ALTER TABLE farm.log_chunk ALTER COLUMN data SET STORAGE EXTERNAL;
+
+CREATE TABLE farm.log_seal (
+    attempt_id uuid PRIMARY KEY,
+    length     bigint NOT NULL,
+    sha256     bytea NOT NULL,
+    sealed_at  timestamptz NOT NULL DEFAULT now()
+);
