@@ -17,10 +17,10 @@
 
 /* What cannot happen: logs where and aborts. Never for bad input. */
 #define BUG(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)
-#define BUG_ON(cond)                                                                               \
-    do {                                                                                           \
-        if (cond)                                                                                  \
-            BUG("%s", #cond);                                                                      \
+#define BUG_ON(cond)          \
+    do {                      \
+        if (cond)             \
+            BUG("%s", #cond); \
     } while (0)
 BF_NORETURN BF_PRINTF(3, 4) void bug_at(const char *file, int line, const char *fmt, ...);
 

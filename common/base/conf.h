@@ -1,13 +1,14 @@
 /* conf.h - options as one table per program: name, type, default, reloadable, help.
  *
- * Sources, later wins: default < configuration file (`name = value` lines, `#` comments; read with
- * inih) < `--name=value` on the command line (dashes for underscores). Errors are one line that
- * names the file, the line, the key and what was expected; unknown keys suggest the nearest. */
+ * Sources, later wins: default < configuration file (`name = value` lines, `#` comment lines;
+ * blanks around the value are dropped, nothing is quoted) < `--name=value` on the command line
+ * (dashes for underscores; `--name` alone sets a CONF_BOOL). Errors are one line that names the
+ * file, the line, the key and what was expected; unknown keys suggest the nearest; a key twice in
+ * one file is an error. Library bf_conf. */
 #ifndef BF_CONF_H
 #define BF_CONF_H
 
 #include "common/base/err.h"
-#include "common/base/vec.h"
 
 enum conf_type {
     CONF_STRING,   /* char * (owned by the target; NULL allowed as default) */
@@ -26,7 +27,7 @@ struct conf_option {
     size_t offset; /* of the member in the options struct */
     const char *def;
     bool required;
-    bool reloadable; /* re-read on SIGHUP */
+    bool reloadable;  /* re-read on SIGHUP */
     int64_t min, max; /* CONF_INT, CONF_DURATION; both 0: any non-negative value */
     const char *const *choices;
     const char *help;
@@ -37,17 +38,19 @@ struct conf {
     const char *program;
     const char *summary; /* one line for --help */
     const struct conf_option *options;
-    const char *positional; /* shown in the usage line, e.g. "COMMAND [ARG...]"; NULL: none allowed */
+    const char
+        *positional; /* shown in the usage line, e.g. "COMMAND [ARG...]"; NULL: none allowed */
 };
 
-/* Fills *target (zeroed by the caller) from defaults, then `file` when not NULL, then argv.
- * Handles --help and --version itself (prints and exits 0). `--config=FILE` names the file.
- * `*rest` gets the index of the first positional argument (argc when none).
- * -1 with ERR_CONFIG: print the message, exit 2. */
-int conf_load(const struct conf *c, int argc, char **argv, void *target, int *rest, struct err *e)
-    BF_MUST_CHECK;
+/* Fills *target (zeroed by the caller) from defaults, then the file that `--config=FILE` names,
+ * then argv up to the first positional argument or behind "--". Handles --help and --version itself
+ * (prints and exits 0). `*rest` (may be NULL) gets the index of the first positional argument (argc
+ * when none). -1 with ERR_CONFIG: print the message, exit 2; *target holds nothing then. */
+int conf_load(const struct conf *c, int argc, char **argv, void *target, int *rest,
+              struct err *e) BF_MUST_CHECK;
 void conf_release(const struct conf *c, void *target);
-/* The table as man-page text, for the docs test. */
+/* What --help prints: usage, summary, and a line for each option with its type and default. The
+ * docs test compares it with the man page. */
 void conf_print_help(const struct conf *c);
 
 #endif

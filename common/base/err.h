@@ -11,9 +11,9 @@
 
 enum err_kind {
     ERR_NONE = 0,
-    ERR_INPUT,    /* the caller, a file or a peer sent something wrong; the same again fails again */
-    ERR_CONFIG,   /* wrong configuration or usage; exit status 2 */
-    ERR_SYSTEM,   /* the operating system refused; err_errno tells */
+    ERR_INPUT,  /* the caller, a file or a peer sent something wrong; the same again fails again */
+    ERR_CONFIG, /* wrong configuration or usage; exit status 2 */
+    ERR_SYSTEM, /* the operating system refused; err_errno tells */
     ERR_TEMPORARY /* somebody else is down or slow; trying again later may work */
 };
 
@@ -23,9 +23,9 @@ struct err {
     char msg[1024];
 };
 
-#define ERR_INIT                                                                                   \
-    {                                                                                              \
-        .kind = ERR_NONE                                                                           \
+#define ERR_INIT         \
+    {                    \
+        .kind = ERR_NONE \
     }
 
 /* Sets *e (when not NULL) and returns -1, so that `return err_set(...)` reads well. */

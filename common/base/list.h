@@ -1,4 +1,5 @@
-/* list.h - intrusive doubly linked lists. An initialised head or an unlinked node points at itself. */
+/* list.h - intrusive doubly linked lists. An initialised head or an unlinked node points at itself.
+ */
 #ifndef BF_LIST_H
 #define BF_LIST_H
 
@@ -8,9 +9,9 @@ struct list {
     struct list *prev, *next;
 };
 
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
-#define list_for_each(it, head)                                                                    \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                      \
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define list_for_each(it, head)                                               \
+    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
          it = it##_next, it##_next = it->next)
 
 static inline void list_init(struct list *l)

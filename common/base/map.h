@@ -1,21 +1,22 @@
 /* map.h - open-addressing hash maps: 64-bit id → pointer, and string → pointer.
  *
  * Values are never NULL and never owned. String keys are copied. Hashing is seeded (map_seed), so
- * that names chosen by a stranger cannot make it slow; iteration order is unspecified: whoever needs
- * an order sorts. All-zero is an empty map. */
+ * that names chosen by a stranger cannot make it slow; iteration order is unspecified: whoever
+ * needs an order sorts. All-zero is an empty map. */
 #ifndef BF_MAP_H
 #define BF_MAP_H
 
 #include "common/base/base.h"
 
 struct map_slot;
+struct smap_slot;
 struct map {
     struct map_slot *slot;
-    size_t n, cap, used;
+    size_t n, cap;
 };
 struct smap {
-    struct map_slot *slot;
-    size_t n, cap, used;
+    struct smap_slot *slot;
+    size_t n, cap;
 };
 
 /* Once per process before the first map, with random bits (a fixed value in tests). */

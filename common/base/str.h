@@ -15,14 +15,14 @@ struct str {
 };
 
 extern char str_empty[];
-#define STR_INIT                                                                                   \
-    {                                                                                              \
-        .p = str_empty, .len = 0, .cap = 0                                                         \
+#define STR_INIT                           \
+    {                                      \
+        .p = str_empty, .len = 0, .cap = 0 \
     }
 
 void str_init(struct str *s);
 void str_release(struct str *s);
-void str_clear(struct str *s); /* keeps the memory */
+void str_clear(struct str *s);  /* keeps the memory */
 char *str_steal(struct str *s); /* the caller frees; s is empty again */
 void str_add(struct str *s, const char *text);
 void str_addmem(struct str *s, const void *p, size_t n);

@@ -9,19 +9,19 @@
 
 #include "common/base/mem.h"
 
-#define VEC(type)                                                                                  \
-    struct {                                                                                       \
-        type *v;                                                                                   \
-        size_t n, cap;                                                                             \
+#define VEC(type)      \
+    struct {           \
+        type *v;       \
+        size_t n, cap; \
     }
-#define VEC_INIT                                                                                   \
-    {                                                                                              \
-        .v = NULL, .n = 0, .cap = 0                                                                \
+#define VEC_INIT                    \
+    {                               \
+        .v = NULL, .n = 0, .cap = 0 \
     }
 void *vec_grow_(void *v, size_t *cap, size_t want, size_t size);
-#define vec_reserve(vec, want)                                                                     \
-    ((void)((want) > (vec)->cap                                                                    \
-                ? ((vec)->v = vec_grow_((vec)->v, &(vec)->cap, (want), sizeof *(vec)->v), 0)       \
+#define vec_reserve(vec, want)                                                               \
+    ((void)((want) > (vec)->cap                                                              \
+                ? ((vec)->v = vec_grow_((vec)->v, &(vec)->cap, (want), sizeof *(vec)->v), 0) \
                 : 0))
 #define vec_push(vec) (vec_reserve((vec), (vec)->n + 1), &(vec)->v[(vec)->n++])
 #define vec_pop(vec) ((vec)->v[--(vec)->n])

@@ -8,8 +8,8 @@
 /* Appends the file to *out; larger than `max` bytes is an error. */
 int file_read(const char *path, size_t max, struct str *out, struct err *e) BF_MUST_CHECK;
 /* Temporary file in the same directory, fsync, rename, fsync of the directory. */
-int file_write_atomic(const char *path, const void *p, size_t n, unsigned mode, struct err *e)
-    BF_MUST_CHECK;
+int file_write_atomic(const char *path, const void *p, size_t n, unsigned mode,
+                      struct err *e) BF_MUST_CHECK;
 int dir_make(const char *path, unsigned mode, struct err *e) BF_MUST_CHECK; /* with parents */
 /* Removes a tree; stays on one file system, never follows links; absent is success. */
 int dir_remove(const char *path, struct err *e) BF_MUST_CHECK;

@@ -28,9 +28,9 @@ struct proc_spec {
     const char *cwd;         /* NULL: / */
     const void *in;          /* bytes for standard input; copied; NULL: /dev/null */
     size_t in_len;
-    bf_time timeout; /* wall clock; 0: none */
-    bf_time silence; /* since the last output; 0: none */
-    bf_time grace;   /* between SIGTERM and SIGKILL; 0: 10 s */
+    bf_time timeout;     /* wall clock; 0: none */
+    bf_time silence;     /* since the last output; 0: none */
+    bf_time grace;       /* between SIGTERM and SIGKILL; 0: 10 s */
     uint64_t max_memory; /* RLIMIT_AS in bytes; 0: none */
     bool merge_err;      /* stderr goes to on_out as well */
     /* May be NULL: that stream goes to /dev/null. Data is valid during the call only. */
@@ -40,8 +40,8 @@ struct proc_spec {
     void *arg;
 };
 
-int proc_spawn(uv_loop_t *loop, const struct proc_spec *spec, struct proc **out, struct err *e)
-    BF_MUST_CHECK;
+int proc_spawn(uv_loop_t *loop, const struct proc_spec *spec, struct proc **out,
+               struct err *e) BF_MUST_CHECK;
 pid_t proc_pid(const struct proc *p);
 /* Stop and resume reading of output (back-pressure; the child blocks on a full pipe). */
 void proc_pause(struct proc *p, bool paused);

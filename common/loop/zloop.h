@@ -2,7 +2,8 @@
  * (zmq_getsockopt(3), ZMQ_FD): one work() drains every registered socket until none makes progress,
  * and runs after each readable event and after each send.
  *
- * All sockets of one zloop share one ZeroMQ context. Callbacks may send and may close any socket. */
+ * All sockets of one zloop share one ZeroMQ context. Callbacks may send and may close any socket.
+ */
 #ifndef BF_ZLOOP_H
 #define BF_ZLOOP_H
 
@@ -18,8 +19,8 @@ struct zpart {
     size_t n;
 };
 
-/* One whole multipart message. `user_id` is the ZAP User-Id (NULL where there is none). Valid during
- * the call. Messages of more than ZLOOP_MAX_PARTS parts are dropped and counted. */
+/* One whole multipart message. `user_id` is the ZAP User-Id (NULL where there is none). Valid
+ * during the call. Messages of more than ZLOOP_MAX_PARTS parts are dropped and counted. */
 typedef void zsock_recv_cb(void *arg, const struct zpart *part, size_t n, const char *user_id);
 
 /* ZAP (RFC 27): is this CURVE public key (Z85, 40 characters) known? Returns the user id to attach
@@ -43,8 +44,8 @@ struct zsock_spec {
 struct zloop *zloop_new(uv_loop_t *loop, struct err *e) BF_MUST_CHECK;
 /* Must be called before the first CURVE server socket; without it every client is refused. */
 int zloop_set_zap(struct zloop *z, zap_cb *cb, void *arg, struct err *e) BF_MUST_CHECK;
-int zsock_open(struct zloop *z, const struct zsock_spec *spec, struct zsock **out, struct err *e)
-    BF_MUST_CHECK;
+int zsock_open(struct zloop *z, const struct zsock_spec *spec, struct zsock **out,
+               struct err *e) BF_MUST_CHECK;
 /* 0 sent; 1 would block or peer unknown (nothing was sent); -1 error. */
 int zsock_send(struct zsock *s, const struct zpart *part, size_t n, struct err *e) BF_MUST_CHECK;
 /* The endpoint really bound (resolves a wildcard port); valid until the socket is closed. */
@@ -54,8 +55,8 @@ void zsock_close(struct zsock *s);
 void zloop_close(struct zloop *z);
 
 /* A new CURVE key pair in Z85 (40 characters and NUL each). */
-int zcurve_keypair(char public_key[static 41], char secret_key[static 41], struct err *e)
-    BF_MUST_CHECK;
+int zcurve_keypair(char public_key[static 41], char secret_key[static 41],
+                   struct err *e) BF_MUST_CHECK;
 /* Reads the secret key from a file of mode 0600 (one Z85 line) and derives the public one. */
 int zcurve_load(const char *path, char public_key[static 41], char secret_key[static 41],
                 struct err *e) BF_MUST_CHECK;
