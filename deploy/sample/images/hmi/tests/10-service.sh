@@ -1,0 +1,4 @@
+#!/bin/sh
+# The panel's service is up.
+set -eu
+systemctl is-active hmi.service
