@@ -16,6 +16,7 @@ farm_die() { echo "bootfarm: $*" >&2; exit 1; }
 farm_init() {
     FARM=$1
     FARM_BIN=${FARM_BIN:-$FARM/usr/bin}
+    FARM_SHARE=${FARM_SHARE:-$(dirname "${BASH_SOURCE[0]}")}
     FARM_SOCKET=$FARM/run/api/api.sock
     local user
     for user in $FARM_USERS; do
@@ -180,4 +181,152 @@ http: { addr: $(farm_registry "$name") }
 YML
     farm_spawn "registry-$name" bootfarm-registry docker-registry serve "$FARM/etc/registry-$name.yml"
     farm_wait 30 "registry $name" curl -sf "http://$(farm_registry "$name")/v2/"
+}
+
+# ---- the processes of bootfarm ---------------------------------------------------------------------------
+
+farm_cli() { "$FARM_BIN/bootfarm" "$@"; }
+
+farm_control() { echo "tcp://127.0.0.1:$(farm_port "$1-control")"; }
+farm_log_port() { echo "tcp://127.0.0.1:$(farm_port "$1-log")"; }
+
+# farm_scheduler_start [NAME]: a second name is a standby
+farm_scheduler_start() {
+    local name=${1:-scheduler}
+    farm_dir bootfarm "$FARM/$name"
+    farm_dir bootfarm "$FARM/keys/scheduler" 0700
+    # All schedulers of a farm share one key: a worker knows the farm, not the host.
+    [ -s "$FARM/keys/scheduler/curve.key" ] ||
+        setpriv --reuid bootfarm --regid bootfarm --init-groups "$FARM_BIN/bootfarm-scheduler" keygen "$FARM/keys/scheduler/curve.key" >/dev/null
+    cat >"$FARM/etc/$name.conf" <<CONF
+database = $(farm_conninfo bootfarm)
+listen = $(farm_control "$name")
+listen_log = $(farm_log_port "$name")
+key_file = $FARM/keys/scheduler/curve.key
+state_dir = $FARM/$name
+planner = $FARM_BIN/bootfarm-planner
+insecure_registries = $(farm_registry staging),$(farm_registry release)
+${FARM_SCHEDULER_OPTIONS:-}
+CONF
+    farm_spawn "$name" bootfarm "$FARM_BIN/bootfarm-scheduler" run --config="$FARM/etc/$name.conf"
+}
+
+farm_api_start() {
+    farm_dir bootfarm-api "$FARM/run/api" 0755
+    cat >"$FARM/etc/api.conf" <<CONF
+database = $(farm_conninfo bootfarm-api)
+socket = $FARM_SOCKET
+socket_mode = 0660
+CONF
+    farm_spawn api bootfarm-api "$FARM_BIN/bootfarm-api" --config="$FARM/etc/api.conf"
+    farm_wait 30 "the API" test -S "$FARM_SOCKET"
+}
+
+# farm_worker_enroll NAME SITE ROLES USER [SLOTS]: once
+farm_worker_enroll() {
+    local name=$1 site=$2 roles=$3 user=$4 slots=${5:-1}
+    farm_dir "$user" "$FARM/worker-$name" 0755
+    farm_dir "$user" "$FARM/keys/$name" 0700
+    [ ! -s "$FARM/etc/worker-$name.conf" ] || return 0
+    farm_cli worker enroll "$name" --site "$site" --roles "$roles" --key "$FARM/keys/$name/curve.key" >/dev/null
+    chown "$user:" "$FARM/keys/$name/curve.key"
+    cat >"$FARM/etc/exec-$name.conf" <<CONF
+state_dir = $FARM/worker-$name/exec
+insecure_registries = $(farm_registry staging),$(farm_registry release),$(farm_registry acp-1)
+CONF
+    cat >"$FARM/etc/worker-$name.conf" <<CONF
+name = $name
+site = $site
+roles = $roles
+slots = $slots
+schedulers = $(farm_control scheduler)
+log_endpoints = $(farm_log_port scheduler)
+server_key = $(farm_cli setting get curve_public)
+key_file = $FARM/keys/$name/curve.key
+state_dir = $FARM/worker-$name
+exec = $FARM_BIN/bootfarm-exec
+exec_config = $FARM/etc/exec-$name.conf
+${FARM_WORKER_OPTIONS:-}
+CONF
+}
+
+farm_worker_start() { # farm_worker_start NAME USER
+    farm_spawn "worker-$1" "$2" "$FARM_BIN/bootfarm-worker" --config="$FARM/etc/worker-$1.conf"
+}
+
+# Everything up: hub with staging and release registry, ACP acp-1 with its own, three workers as three users. hub-build is root: buildah's
+# chroot isolation and mounting an image need it (worker/exec/README.md).
+farm_up() {
+    [ -n "${FARM_CONNINFO:-}" ] || farm_pg_start
+    farm_registry_start staging
+    farm_registry_start release
+    farm_registry_start acp-1
+    farm_migrate
+    farm_scheduler_start
+    farm_api_start
+    if [ ! -e "$FARM/etc/farm-is-set-up" ]; then
+        farm_cli setting set staging_registry "$(farm_registry staging)"
+        farm_cli setting set release_registry "$(farm_registry release)"
+        farm_cli site list --json | grep -q '"acp-1"' || farm_cli site add acp-1 --kind acp --registry "$(farm_registry acp-1)"
+        touch "$FARM/etc/farm-is-set-up"
+    fi
+    farm_worker_enroll hub-build hub build,test root "${FARM_SLOTS:-2}"
+    farm_worker_enroll hub-publish hub publish bootfarm-publish 2
+    farm_worker_enroll acp-1 acp-1 mirror bootfarm-mirror 2
+    farm_worker_start hub-build root
+    farm_worker_start hub-publish bootfarm-publish
+    farm_worker_start acp-1 bootfarm-mirror
+}
+
+# ---- what a farm builds from -----------------------------------------------------------------------------
+
+farm_has_image() { skopeo inspect --tls-verify=false --raw "docker://$1" >/dev/null 2>&1; }
+
+# A container image of one static busybox, as external base of applications and of tests.
+farm_tools_base() {
+    local ref dir
+    ref=$(farm_registry release)/external/busybox:1
+    farm_has_image "$ref" && return
+    "$FARM_SHARE/busybox-image" "docker://$ref"
+}
+
+# farm_bases [REF]: the bootable base (REF, or a Debian made here) and the tools image
+farm_bases() {
+    local ref=${1:-}
+    farm_tools_base
+    if [ -z "$ref" ]; then
+        ref=$(farm_registry release)/external/debian-bootc:12
+        farm_has_image "$ref" || "$FARM_SHARE/base-image" "docker://$ref"
+    fi
+    printf 'BOOTC_BASE=%s\nTOOLS_BASE=%s\n' "$ref" "$(farm_registry release)/external/busybox:1" >"$FARM/etc/bases.conf"
+}
+
+# farm_repo SLUG TEMPLATE: a bare repository with the push hook, a working copy of TEMPLATE beside it, registered and pushed; once.
+farm_repo() {
+    local slug=$1 template=$2 bare=$FARM/git/$1.git work=$FARM/$1
+    if [ ! -d "$bare" ]; then
+        mkdir -p "$FARM/git"
+        git init -q --bare -b main "$bare"
+        install -m 0755 "$FARM_SHARE/hooks/post-receive" "$bare/hooks/post-receive"
+        git -C "$bare" config bootfarm.repository "$slug"
+        git -C "$bare" config bootfarm.socket "$FARM_SOCKET"
+        git -C "$bare" config bootfarm.command "$FARM_BIN/bootfarm"
+    fi
+    if [ ! -d "$work" ]; then
+        cp -r "$template" "$work"
+        cp "$FARM/etc/bases.conf" "$work/build-args.conf"
+        git -C "$work" init -q -b main
+        git -C "$work" config user.name "$slug"
+        git -C "$work" config user.email "$slug@localhost"
+        git -C "$work" add -A
+        git -C "$work" commit -qm "First version"
+        git -C "$work" remote add origin "$bare"
+    fi
+    farm_cli repo list --json | grep -q "\"$slug\"" || farm_cli repo add "file://$bare" --slug "$slug" --refs '*'
+    git -C "$work" push -q -u origin main
+}
+
+# Unmounts what lies below a directory, deepest first.
+farm_unmount() {
+    awk -v p="$1/" 'index($2, p) == 1 { print $2 }' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
 }

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# The main job, as a new user meets it: deploy/quickstart until everything is Synced and Present; then what each kind of push sets in motion.
+. "$(dirname "$0")/farm.sh"
+export BOOTFARM_HOME
+BOOTFARM_HOME=$(e2e_home)
+# shellcheck source=deploy/farm.sh
+. "$top/deploy/farm.sh"
+trap 'farm_init "$BOOTFARM_HOME"; e2e_cleanup "$BOOTFARM_HOME" $?' EXIT
+
+"$top/deploy/quickstart" --timeout 1500
+farm_init "$BOOTFARM_HOME"
+work=$FARM/plant
+
+images=$(bf status --json | jq -r '.[] | "\(.image) \(.state)"' | sort)
+expect_lines "images" "plant:base@main Synced
+plant:gateway-acp-1@main Synced
+plant:gateway-acp-2@main Synced
+plant:gateway@main Synced
+plant:hmi-acp-1@main Synced
+plant:hmi-acp-2@main Synced
+plant:hmi@main Synced
+plant:telemetry@main Synced" "$images"
+[ "$(bf presence list --json | jq '[.[] | select(.site == "acp-1" and .state == "Present")] | length')" = 8 ] || fail "not all images are present at acp-1"
+digest_of() { skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$1"; }
+for image in base hmi gateway hmi-acp-1 telemetry; do
+    [ "$(digest_of "$(farm_registry release)/plant/$image:main")" = "$(digest_of "$(farm_registry acp-1)/plant/$image:main")" ] ||
+        fail "$image: the site's registry holds another digest than the hub's"
+done
+first=$(digest_of "$(farm_registry release)/plant/hmi:main")
+
+say "an edit of hmi: hmi and its children, nothing else"
+last=$(newest_job)
+sed -i 's/Operator panel/Operator panel 2/' "$work/images/hmi/files/index.html"
+commit plant "A new title" && push plant
+wait_for 600 "the edit of hmi" settled
+expect_lines "an edit of hmi" "$(for k in build mirror publish test; do for i in hmi hmi-acp-1 hmi-acp-2; do echo "$k $i succeeded"; done; done)" "$(job_lines "$last")"
+[ "$(digest_of "$(farm_registry release)/plant/hmi:main")" != "$first" ] || fail "the edit of hmi was not released"
+
+say "an edit of a test script: only the test runs"
+last=$(newest_job)
+echo 'systemctl show -p MainPID hmi.service' >>"$work/images/hmi/tests/10-service.sh"
+commit plant "Show more" && push plant
+wait_for 300 "the edit of a test" settled
+expect_lines "jobs that ran after an edit of a test script" "test hmi succeeded" "$(job_lines "$last" | grep -v skipped)"
+
+say "a commit that changes nothing relevant: no job"
+last=$(newest_job)
+echo 'More words.' >>"$work/README.md"
+commit plant "More words" && push plant
+expect_lines "jobs after an irrelevant commit" "" "$(job_lines "$last")"
+
+say "a revert: builds nothing, releases the earlier digest"
+last=$(newest_job)
+sed -i 's/Operator panel 2/Operator panel/' "$work/images/hmi/files/index.html"
+git -C "$work" checkout -q HEAD~2 -- images/hmi/tests
+commit plant "Back to the first title" && push plant
+wait_for 120 "the revert" settled
+! job_lines "$last" | grep -E '^(build|test) .* succeeded' || fail "a revert built or tested something"
+[ "$(digest_of "$(farm_registry release)/plant/hmi:main")" = "$first" ] || fail "the revert did not release the earlier digest"
+
+say "a new branch with equal content: builds nothing, gets its tags"
+last=$(newest_job)
+push plant next
+wait_for 120 "the new branch" settled
+! job_lines "$last" | grep -E '^(build|test) .* succeeded' || fail "a new branch with equal content built or tested something"
+for image in base hmi gateway hmi-acp-1 telemetry; do
+    [ "$(digest_of "$(farm_registry release)/plant/$image:next")" = "$(digest_of "$(farm_registry release)/plant/$image:main")" ] ||
+        fail "$image:next is not $image:main"
+done
+
+say "quickstart again: idempotent"
+last=$(newest_job)
+"$top/deploy/quickstart" --timeout 120
+[ "$(newest_job)" = "$last" ] || fail "quickstart run again made jobs"
+
+say "nothing is left behind after --stop"
+"$top/deploy/quickstart" --stop
+! ls /proc/[0-9]*/exe -l 2>/dev/null | grep -F "$FARM/" || fail "processes of the farm are left"
+! grep -F " $FARM/" /proc/mounts || fail "mounts of the farm are left"
+say "done"
