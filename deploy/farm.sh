@@ -296,7 +296,7 @@ farm_bases() {
     farm_tools_base
     if [ -z "$ref" ]; then
         ref=$(farm_registry release)/external/debian-bootc:12
-        farm_has_image "$ref" || "$FARM_SHARE/base-image" "docker://$ref"
+        farm_has_image "$ref" || "$FARM_SHARE/base-image" "docker://$ref" --dest-tls-verify=false 2>"$FARM/log/base-image.log"
     fi
     printf 'BOOTC_BASE=%s\nTOOLS_BASE=%s\n' "$ref" "$(farm_registry release)/external/busybox:1" >"$FARM/etc/bases.conf"
 }
