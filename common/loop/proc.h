@@ -1,15 +1,19 @@
 /* proc.h - child processes on a libuv loop: own session, own cgroup where there is one, killed as a
  * whole, output streamed, deadlines kept.
  *
- * Happy path: proc_spawn → on_out/on_err for each piece of output → both pipes at EOF and the
- * process reaped → on_exit, once. Failure modes: spawn fails (returns -1, no callbacks); wall-clock
- * or silence deadline (SIGTERM to the group, `grace` later SIGKILL to everything that descends from
- * it; on_exit says which deadline); the owner calls proc_kill; the parent dies (PR_SET_PDEATHSIG).
- * A grandchild that keeps a pipe open after the child was reaped is killed. */
+ * Happy path: proc_spawn → on_out/on_err for each piece of output → the process has ended, what it
+ * left behind is killed, both pipes are read to their end → on_exit, once. Failure modes: spawn
+ * fails (returns -1, no callbacks); wall-clock or silence deadline (SIGTERM to the group, `grace`
+ * later SIGKILL to everything that descends from it; on_exit says which deadline); the owner calls
+ * proc_kill; the daemon dies (everything is killed, see proc_init.h).
+ * Nothing that the child started outlives it, daemonised or not: do not start services with this.
+ * The child has no descriptor but its standard three, default signal handling and no core file.
+ * SIGCHLD is left alone: uv_spawn and other users of it are not disturbed. */
 #ifndef BF_PROC_H
 #define BF_PROC_H
 
 #include "common/base/err.h"
+#include "common/base/str.h"
 #include <sys/types.h>
 #include <uv.h>
 
@@ -23,7 +27,7 @@ struct proc_exit {
 };
 
 struct proc_spec {
-    const char *const *argv; /* argv[0] is looked up in PATH; NULL-terminated */
+    const char *const *argv; /* argv[0] is looked up in the PATH of `env`; NULL-terminated */
     const char *const *env;  /* NULL: a minimal one (PATH HOME LANG=C.UTF-8 TMPDIR) */
     const char *cwd;         /* NULL: / */
     const void *in;          /* bytes for standard input; copied; NULL: /dev/null */
@@ -51,9 +55,8 @@ void proc_kill(struct proc *p);
 void proc_kill_now(struct proc *p);
 
 /* Blocking form for short-lived programs without a loop: collects up to `max` bytes of stdout and
- * of stderr (either may be NULL). Returns -1 with an error only if the program could not be run or
- * overran its time. `spec->on_*` are ignored. */
-struct str;
+ * of stderr (either may be NULL) and drops the rest. Returns -1 with an error only if the program
+ * could not be run or overran its time (ERR_TEMPORARY). `spec->on_*` and `arg` are ignored. */
 int proc_run(const struct proc_spec *spec, struct str *out, struct str *err_out, size_t max,
              struct proc_exit *how, struct err *e) BF_MUST_CHECK;
 
