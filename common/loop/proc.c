@@ -1,5 +1,5 @@
-/* Two pipes and a pidfd on the loop, three timers. A proc is born in proc_spawn, ends when the
- * pidfd says so and both pipes are drained, and dies with the close callback of its last handle. */
+/* The pipes and a pidfd on the loop, three timers. A proc is born in proc_spawn, ends when the
+ * pidfd says so and the pipes are drained, and dies with the close callback of its last handle. */
 #include "common/loop/proc.h"
 #include "common/base/list.h"
 #include "common/base/mem.h"
@@ -28,7 +28,7 @@ struct proc {
     int init_fd;    /* pidfd of the init process */
     int reports_fd; /* its last report */
     struct cgroup cgroup;
-    struct stream out, err;
+    struct stream out, err, extra;
     uv_poll_t init_poll;
     uv_timer_t wall, silence, grace;
     unsigned handles; /* not yet closed */
@@ -81,7 +81,7 @@ static void close_stream(struct stream *s)
 
 static void finish_if_done(struct proc *p)
 {
-    if (!p->ended || p->out.fd >= 0 || p->err.fd >= 0 || p->closing)
+    if (!p->ended || p->out.fd >= 0 || p->err.fd >= 0 || p->extra.fd >= 0 || p->closing)
         return;
     p->closing = true;
     close_handle((uv_handle_t *)&p->wall);
@@ -176,6 +176,7 @@ static void drain_rest(struct proc *p)
 {
     drain(&p->out, UINT_MAX);
     drain(&p->err, UINT_MAX);
+    drain(&p->extra, UINT_MAX);
     finish_if_done(p);
 }
 
@@ -260,6 +261,7 @@ static struct proc *proc_new(uv_loop_t *loop, const struct proc_spec *spec,
     watch(p, &p->init_poll, p->init_fd, on_init_ended);
     add_stream(p, &p->out, run->out_fd, spec->on_out);
     add_stream(p, &p->err, run->err_fd, spec->on_err);
+    add_stream(p, &p->extra, run->extra_fd, spec->on_extra);
     add_timer(p, &p->wall);
     add_timer(p, &p->silence);
     add_timer(p, &p->grace);
@@ -308,6 +310,7 @@ void proc_pause(struct proc *p, bool paused)
     p->paused = paused;
     pause_stream(&p->out, paused);
     pause_stream(&p->err, paused);
+    pause_stream(&p->extra, paused);
     if (paused)
         uv_timer_stop(&p->silence);
     else if (p->ended) /* from the loop, not from here: the caller may be in its own callback */

@@ -40,6 +40,8 @@ struct proc_spec {
     /* May be NULL: that stream goes to /dev/null. Data is valid during the call only. */
     void (*on_out)(void *arg, const char *p, size_t n);
     void (*on_err)(void *arg, const char *p, size_t n);
+    /* What the child writes to descriptor 3; NULL: it has none. */
+    void (*on_extra)(void *arg, const char *p, size_t n);
     void (*on_exit)(void *arg, struct proc_exit how); /* required */
     void *arg;
 };

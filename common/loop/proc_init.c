@@ -51,7 +51,10 @@ static BF_NORETURN void be_child(const struct launch *l, pid_t init, int failure
         errno = 0; /* the process tree remains */
     for (int fd = 0; fd < 3; fd++)
         dup2(l->stdio[fd], fd);
-    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    failures = fcntl(failures, F_DUPFD, 4); /* it may stand where the extra pipe goes */
+    if (l->stdio[3] >= 0)
+        dup2(l->stdio[3], 3);
+    close_range(l->stdio[3] >= 0 ? 4 : 3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (chdir(l->cwd) < 0)
         child_fails(failures, INIT_NO_CWD);
     limit(RLIMIT_CORE, 0); /* a core file may hold secrets */

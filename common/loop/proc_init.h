@@ -17,7 +17,7 @@ struct launch {
     char *const *argv;
     char *const *env;
     const char *cwd;
-    int stdio[3]; /* all above 2 */
+    int stdio[4]; /* all above 2; the last one may be -1: none */
     uint64_t max_memory;
     int cgroup_procs, cgroup_kill; /* -1: none */
 };

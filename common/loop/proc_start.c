@@ -143,9 +143,11 @@ static int open_output(bool wanted, int *ours, int *theirs, struct err *e)
     return 0;
 }
 
-static int open_stdio(const struct proc_spec *spec, struct started *s, int stdio[3], struct err *e)
+static int open_stdio(const struct proc_spec *spec, struct started *s, int stdio[4], struct err *e)
 {
     stdio[0] = open_input(spec, e);
+    if (spec->on_extra && open_output(true, &s->extra_fd, &stdio[3], e) < 0)
+        return -1;
     if (stdio[0] < 0 || open_output(spec->on_out != NULL, &s->out_fd, &stdio[1], e) < 0)
         return -1;
     if (!spec->merge_err)
@@ -156,7 +158,7 @@ static int open_stdio(const struct proc_spec *spec, struct started *s, int stdio
 
 static void close_stdio(struct launch *l)
 {
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < ARRAY_SIZE(l->stdio); i++)
         close_fd(&l->stdio[i]);
 }
 
@@ -167,7 +169,7 @@ static int launch(const struct proc_spec *spec, const char *path, const struct e
     struct launch l = {.path = path,
                        .env = env->var.v,
                        .cwd = spec->cwd ? spec->cwd : "/",
-                       .stdio = {-1, -1, -1},
+                       .stdio = {-1, -1, -1, -1},
                        .max_memory = spec->max_memory,
                        .cgroup_procs = s->cgroup.procs,
                        .cgroup_kill = s->cgroup.kill};
@@ -189,6 +191,7 @@ int proc_start(const struct proc_spec *spec, struct started *s, struct err *e)
                           .reports_fd = -1,
                           .out_fd = -1,
                           .err_fd = -1,
+                          .extra_fd = -1,
                           .cgroup = {.procs = -1, .kill = -1}};
     fill_stdio();
     env_fill(&env, spec->env);
@@ -214,5 +217,6 @@ void proc_abort_start(struct started *s)
     close_fd(&s->reports_fd);
     close_fd(&s->out_fd);
     close_fd(&s->err_fd);
+    close_fd(&s->extra_fd);
     cgroup_remove(&s->cgroup);
 }

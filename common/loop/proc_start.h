@@ -8,9 +8,9 @@
 /* Owned by the caller once proc_start() has succeeded. */
 struct started {
     pid_t pid, init_pid;
-    int init_fd;        /* not set here */
-    int reports_fd;     /* the init process's last report */
-    int out_fd, err_fd; /* read ends, non-blocking; -1: none */
+    int init_fd;                  /* not set here */
+    int reports_fd;               /* the init process's last report */
+    int out_fd, err_fd, extra_fd; /* read ends, non-blocking; -1: none */
     struct cgroup cgroup;
 };
 

@@ -17,7 +17,7 @@
 struct run {
     uv_loop_t loop;
     struct proc *proc;
-    struct str out, err;
+    struct str out, err, extra;
     unsigned exits;
     struct proc_exit how;
     const char *act_on; /* when the output contains this … */
@@ -57,7 +57,7 @@ static void on_exit_(void *arg, struct proc_exit how)
 
 static void run_init(struct run *r)
 {
-    *r = (struct run){.out = STR_INIT, .err = STR_INIT};
+    *r = (struct run){.out = STR_INIT, .err = STR_INIT, .extra = STR_INIT};
     cr_assert(uv_loop_init(&r->loop) == 0);
 }
 
@@ -66,6 +66,7 @@ static void run_release(struct run *r)
     cr_expect(uv_loop_close(&r->loop) == 0, "a handle is still open");
     str_release(&r->out);
     str_release(&r->err);
+    str_release(&r->extra);
 }
 
 static void spawn(struct run *r, struct proc_spec spec)
@@ -133,6 +134,33 @@ Test(proc, output_and_status)
     cr_expect_str_eq(r.out.p, "out\n");
     cr_expect_str_eq(r.err.p, "err\n");
     run_release(&r);
+}
+
+static void on_extra(void *arg, const char *p, size_t n)
+{
+    str_addmem(&((struct run *)arg)->extra, p, n);
+}
+
+/* Whatever descriptor its pipe, and the pipes of the start, happen to have in the daemon. */
+Test(proc, descriptor_three_is_a_stream_of_its_own)
+{
+    int held[10];
+
+    for (size_t n = 0; n <= ARRAY_SIZE(held); n++) {
+        struct run r;
+        run_init(&r);
+        shell(&r, "echo phase pull >&3; ls /proc/self/fd",
+              (struct proc_spec){.on_extra = on_extra});
+        finish(&r);
+        expect_end(&r, PROC_EXITED, 0);
+        cr_expect_str_eq(r.extra.p, "phase pull\n");
+        cr_expect_str_eq(r.out.p, "0\n1\n2\n3\n4\n"); /* the last one is ls's own */
+        run_release(&r);
+        if (n < ARRAY_SIZE(held))
+            held[n] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    for (size_t n = 0; n < ARRAY_SIZE(held); n++)
+        close(held[n]);
 }
 
 Test(proc, merged_output_keeps_its_order)
