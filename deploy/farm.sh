@@ -190,6 +190,11 @@ farm_cli() { "$FARM_BIN/bootfarm" "$@"; }
 farm_control() { echo "tcp://127.0.0.1:$(farm_port "$1-control")"; }
 farm_log_port() { echo "tcp://127.0.0.1:$(farm_port "$1-log")"; }
 
+# Configuration may hold the password of PostgreSQL: farm_conf USER FILE < text
+farm_conf() {
+    install -m 0640 -o root -g "$1" /dev/stdin "$2"
+}
+
 # farm_scheduler_start [NAME]: a second name is a standby
 farm_scheduler_start() {
     local name=${1:-scheduler}
@@ -198,7 +203,7 @@ farm_scheduler_start() {
     # All schedulers of a farm share one key: a worker knows the farm, not the host.
     [ -s "$FARM/keys/scheduler/curve.key" ] ||
         setpriv --reuid bootfarm --regid bootfarm --init-groups "$FARM_BIN/bootfarm-scheduler" keygen "$FARM/keys/scheduler/curve.key" >/dev/null
-    cat >"$FARM/etc/$name.conf" <<CONF
+    farm_conf bootfarm "$FARM/etc/$name.conf" <<CONF
 database = $(farm_conninfo bootfarm)
 listen = $(farm_control "$name")
 listen_log = $(farm_log_port "$name")
@@ -213,7 +218,7 @@ CONF
 
 farm_api_start() {
     farm_dir bootfarm-api "$FARM/run/api" 0755
-    cat >"$FARM/etc/api.conf" <<CONF
+    farm_conf bootfarm-api "$FARM/etc/api.conf" <<CONF
 database = $(farm_conninfo bootfarm-api)
 socket = $FARM_SOCKET
 socket_mode = 0660
