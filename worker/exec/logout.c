@@ -1,0 +1,49 @@
+#include "worker/exec/logout.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Nobody is left to read it when this fails. */
+static void write_all(const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(STDOUT_FILENO, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return;
+        p += done;
+        n -= (size_t)done;
+    }
+}
+
+void logout_init(struct logout *l)
+{
+    redact_init(&l->redact);
+}
+
+void logout_release(struct logout *l)
+{
+    BF_CLEANUP(str_release) struct str out = STR_INIT;
+    redact_end(&l->redact, &out);
+    write_all(out.p, out.len);
+    redact_release(&l->redact);
+}
+
+void logout_write(struct logout *l, const char *p, size_t n)
+{
+    BF_CLEANUP(str_release) struct str out = STR_INIT;
+    redact_feed(&l->redact, p, n, &out);
+    write_all(out.p, out.len);
+}
+
+void logout_printf(struct logout *l, const char *fmt, ...)
+{
+    BF_CLEANUP(str_release) struct str s = STR_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    str_addv(&s, fmt, ap);
+    va_end(ap);
+    str_addch(&s, '\n');
+    logout_write(l, s.p, s.len);
+}

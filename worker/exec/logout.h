@@ -1,0 +1,16 @@
+/* logout.h - standard output as the log of an attempt, without the secrets. */
+#ifndef BF_EXEC_LOGOUT_H
+#define BF_EXEC_LOGOUT_H
+
+#include "worker/core/redact.h"
+
+struct logout {
+    struct redact redact;
+};
+
+void logout_init(struct logout *l);
+void logout_release(struct logout *l); /* writes what was held back */
+void logout_write(struct logout *l, const char *p, size_t n);
+void logout_printf(struct logout *l, const char *fmt, ...) BF_PRINTF(2, 3); /* adds '\n' */
+
+#endif
