@@ -1,0 +1,226 @@
+/* Workers: what they said last, and what their silence means.
+ *
+ *    connected ──lease over──► lapsed ──kill time, or the site's grace──► its attempts are lost
+ *        ▲  │ link down           │
+ *        └──┴────── Report ───────┘
+ *
+ * A lease runs from the last Report on the leader's own clock; a new leader counts from the moment
+ * it began to listen. A worker of a site with `continue` keeps its attempts, shown as
+ * disconnected, until the site's grace is over. */
+#include "scheduler/core/world.h"
+
+bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b)
+{
+    const struct worker *x = heap_item(a, struct worker, timer),
+                        *y = heap_item(b, struct worker, timer);
+    return x->lapse != y->lapse ? x->lapse < y->lapse : x->id < y->id;
+}
+
+struct worker *world_worker(struct world *w, int64_t id)
+{
+    struct worker *k = map_get(&w->workers, (uint64_t)id);
+    if (!k) {
+        k = xcalloc(1, sizeof *k);
+        k->id = id;
+        k->name = xstrdup("?");
+        k->heard = w->now;
+        k->lapsed = w->loaded; /* enrolled just now: the database knows that it was never seen */
+        list_init(&k->leases);
+        map_put(&w->workers, (uint64_t)id, k);
+        *vec_push(&w->all_workers) = k;
+    }
+    return k;
+}
+
+void worker_free(struct worker *k)
+{
+    free(k->name);
+    free(k->arch);
+    names_release(&k->capabilities);
+    vec_release(&k->acks);
+    vec_release(&k->buckets);
+    free(k);
+}
+
+bool worker_free_slot(const struct worker *k)
+{
+    return k->connected && k->accepting && !k->drained && k->n_leases + k->strays < k->slots;
+}
+
+void worker_show(struct world *w, struct worker *k, bool facts_changed)
+{
+    enum worker_state state = !k->connected  ? WORKER_DISCONNECTED
+                              : k->accepting ? WORKER_CONNECTED
+                                             : WORKER_DRAINING;
+    if (state == k->shown && !facts_changed)
+        return;
+    k->shown = state;
+    struct op *op = emit(w, OP_WORKER_SEEN, 0);
+    op->worker = k->id;
+    op->boot = k->boot;
+    op->worker_state = state;
+}
+
+static void disconnect(struct world *w, struct worker *k)
+{
+    k->connected = false;
+    worker_show(w, k, false);
+    buckets_heat(w, k);
+}
+
+void take_worker(struct world *w, const struct worker_row *row)
+{
+    struct worker *k = world_worker(w, row->id);
+    set_text(&k->name, row->name);
+    k->site = row->site;
+    k->roles = row->roles;
+    k->drained = row->drained;
+    k->revoked = row->revoked;
+    buckets_of_worker(w, k);
+    if (k->revoked && k->connected)
+        disconnect(w, k);
+}
+
+void worker_link_down(struct world *w, int64_t id)
+{
+    struct worker *k = map_get(&w->workers, (uint64_t)id);
+    if (k && k->connected)
+        disconnect(w, k);
+}
+
+/* ---- leases ---------------------------------------------------------------------------------- */
+
+static const struct site *site_of(const struct world *w, const struct worker *k)
+{
+    return map_get(&w->sites, (uint64_t)k->site);
+}
+
+static bf_time patience(const struct world *w, const struct worker *k)
+{
+    const struct site *s = site_of(w, k);
+    bf_time grace = s && s->continue_on_partition ? s->grace : 0;
+    return grace > w->config.kill_time ? grace : w->config.kill_time;
+}
+
+/* When something happens if the worker stays silent; -1: nothing. */
+static bf_time next_lapse(const struct world *w, const struct worker *k)
+{
+    if (!k->lapsed)
+        return k->heard + w->config.lease;
+    return k->n_leases ? k->heard + w->config.lease + patience(w, k) : -1;
+}
+
+/* Reports do not touch the timer; it finds out itself that it rang too early. */
+void worker_watch(struct world *w, struct worker *k)
+{
+    bf_time when = next_lapse(w, k);
+    if (when < 0 || (k->timer.pos && k->lapse <= when))
+        return;
+    if (k->timer.pos)
+        heap_del(&w->lapses, &k->timer);
+    k->lapse = when;
+    heap_add(&w->lapses, &k->timer);
+}
+
+static void lapse(struct world *w, struct worker *k)
+{
+    const struct site *s = site_of(w, k);
+    k->lapsed = true;
+    disconnect(w, k);
+    if (!s || !s->continue_on_partition)
+        return;
+    list_for_each (it, &k->leases) {
+        struct lease *l = container_of(it, struct lease, of_worker);
+        l->disconnected = true;
+        emit_wait(w, l->job, WAIT_DISCONNECTED, k->id, xstrdup(k->name));
+    }
+}
+
+static void lose_all(struct world *w, struct worker *k)
+{
+    list_for_each (it, &k->leases)
+        lease_lose(w, container_of(it, struct lease, of_worker));
+}
+
+void worker_lapses(struct world *w)
+{
+    for (struct heap_node *n; (n = heap_top(&w->lapses)) != NULL;) {
+        struct worker *k = container_of(n, struct worker, timer);
+        if (k->lapse > w->now)
+            break;
+        heap_del(&w->lapses, n);
+        bf_time when = next_lapse(w, k);
+        if (when >= 0 && when <= w->now) {
+            if (k->lapsed)
+                lose_all(w, k);
+            else
+                lapse(w, k);
+        }
+        worker_watch(w, k);
+    }
+}
+
+void workers_loaded(struct world *w)
+{
+    vec_for_each (i, &w->all_workers) {
+        w->all_workers.v[i]->heard = w->now;
+        worker_watch(w, w->all_workers.v[i]);
+    }
+}
+
+/* ---- Reports --------------------------------------------------------------------------------- */
+
+static bool take_facts(struct worker *k, const struct worker_report *r)
+{
+    bool changed = names_set(&k->capabilities, r->capabilities, r->n_capabilities);
+    if (!k->arch || strcmp(k->arch, r->arch) != 0) {
+        set_text(&k->arch, r->arch);
+        changed = true;
+    }
+    changed |= k->slots != r->slots || !id128_eq(k->boot, r->boot);
+    k->slots = r->slots;
+    k->boot = r->boot;
+    return changed;
+}
+
+static void reconnect(struct world *w, struct worker *k)
+{
+    list_for_each (it, &k->leases) {
+        struct lease *l = container_of(it, struct lease, of_worker);
+        if (l->disconnected)
+            emit_wait(w, l->job, WAIT_NONE, 0, NULL);
+        l->disconnected = false;
+    }
+}
+
+void take_report(struct world *w, const struct worker_report *r)
+{
+    struct worker *k = map_get(&w->workers, (uint64_t)r->worker);
+    if (!k || k->revoked || !w->loaded)
+        return;
+    if (!id128_is_none(k->old_boot) && id128_eq(k->old_boot, r->boot))
+        return; /* said before its restart, arrived after it */
+    bool first = !k->reported, same_boot = k->reported && id128_eq(k->boot, r->boot);
+    if (!first && !same_boot)
+        k->old_boot = k->boot;
+    bool was_open = k->connected && k->accepting;
+    k->reported = k->connected = true;
+    k->lapsed = false;
+    k->accepting = r->accepting;
+    k->heard = w->now;
+    bool changed = take_facts(k, r);
+    reconnect(w, k);
+    report_lost_by_reboot(w, k, r);
+    acks_drop(k, r);
+    unsigned strays = k->strays;
+    report_running(w, k, r);
+    report_results(w, k, r);
+    if (changed || first)
+        buckets_of_worker(w, k);
+    else if (strays > k->strays || was_open != (k->connected && k->accepting))
+        buckets_heat(w, k);
+    worker_show(w, k, changed);
+    worker_watch(w, k);
+    if (!same_boot)
+        emit_orders(w, k);
+}

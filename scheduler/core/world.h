@@ -1,0 +1,322 @@
+/* world.h - the records behind `struct world`, shared by the files of core/ and nobody else.
+ *
+ *     group (an image of a ref) ──► image (one architecture) ──► parents, bases
+ *       │ publish, mirrors           │ build, test
+ *       └──────────► slot ◄──────────┘          a slot holds the newest job of its kind
+ *                      │
+ *                      ▼
+ *                     job ──► bucket (jobs that the same workers can run) ◄──► workers
+ *                      └────► lease ──► worker
+ *
+ * A job's state and its memberships (slot, ready heap, timer heap, lease) change together, in
+ * job_enter(). Nothing here walks a map to decide anything: where an order matters there is a list
+ * or an array in order of arrival. */
+#ifndef BF_CORE_WORLD_H
+#define BF_CORE_WORLD_H
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/base/vec.h"
+#include "scheduler/core/brain.h"
+#include "scheduler/core/heap.h"
+#include "scheduler/core/job.h"
+
+/* Capability names, sorted, each once. */
+struct names {
+    char **v;
+    size_t n;
+};
+
+struct site {
+    int64_t id;
+    char *name;
+    bool continue_on_partition;
+    bf_time grace;
+};
+
+struct base {
+    int64_t id;
+    char *reference;
+    struct sha256 digest;
+    char *error;
+    VEC(struct image *) users;
+};
+
+/* The newest job of (kind, image, arch or site), and what it made. */
+struct slot {
+    struct job *newest;
+    unsigned older_live;  /* older ones that still run */
+    struct sha256 digest; /* of the newest: made, or (test) under test */
+    char *repository;     /* where that lies */
+    int64_t site;         /* mirrors */
+};
+
+struct image {
+    int64_t id;
+    bool known; /* its row has come; else only named by others */
+    bool removed;
+    struct group *group;
+    char *name;
+    char *arch;
+    struct sha256 recipe, tests_key;
+    struct sha256 passing;
+    char *passing_repository;
+    int64_t passing_serial; /* of the revision whose test said so; 0: not known */
+    VEC(struct image *) parents;
+    VEC(struct image *) children;
+    VEC(struct base *) bases;
+    struct slot build, test;
+};
+
+struct group {
+    int64_t id;
+    VEC(struct image *) archs;
+    struct slot publish;
+    VEC(struct slot *) mirrors;
+};
+
+struct image_set {
+    size_t n;
+    struct image *v[];
+};
+
+struct lease {
+    struct list of_worker;
+    struct job *job;
+    struct worker *worker;
+    struct id128 attempt, boot;
+    bool durable;      /* its claim is committed: Orders may name it */
+    bool disconnected; /* OP_WAIT said so */
+};
+
+struct job {
+    struct heap_node node; /* ready: in its bucket; waiting for a time: in world.timers */
+    uint8_t kind, state, reason;
+    bool because_parent : 1;
+    bool rerun : 1;
+    bool keyed : 1;    /* has the input key and pins of an earlier attempt */
+    bool staged : 1;   /* rows of the same plan may still be coming */
+    bool dirty : 1;    /* in world.dirty */
+    bool settling : 1; /* its end is not committed yet: does not count as through */
+    bool frozen : 1;   /* its row was asked for again */
+    bool refused : 1;  /* PostgreSQL quarantined it: rests until `job retry` */
+    bool newest : 1;
+    bool grave : 1; /* in world.grave */
+    bool told : 1;  /* reason and wait_ref are what the database shows */
+    bool held : 1;  /* ready, but not in its bucket before not_before */
+    int32_t priority;
+    int32_t attempts, losses;
+    int64_t id;
+    struct slot *slot;
+    struct group *group;
+    struct image *image;     /* build, test */
+    struct image_set *archs; /* publish, mirror */
+    struct bucket *bucket;
+    struct lease *lease; /* leased, running */
+    int64_t revision, forced;
+    int64_t wait_ref;    /* what it waits for: a job's id, or minus an image's or a base's */
+    int64_t last_worker; /* whose attempt failed or was lost */
+    bf_time not_before;
+    bf_time order; /* ready: place in the queue, policy.c */
+};
+
+/* Jobs that exactly the same workers can run. */
+struct bucket {
+    struct list all;
+    struct heap_node hot; /* in world.hot: has ready jobs, and something changed */
+    struct heap ready;    /* of jobs */
+    enum job_kind kind;
+    int64_t site; /* 0: any */
+    char *arch;   /* NULL: any */
+    struct names needs;
+    char *key;
+    size_t jobs;                  /* that refer to it */
+    VEC(struct worker *) workers; /* that could run its jobs, seen in this term */
+    VEC(int64_t) fresh;           /* ready jobs that may lack a reason */
+    enum wait_reason reason;      /* of its ready jobs */
+};
+
+struct ack_entry {
+    struct id128 attempt;
+    enum op_status status;
+    bool pending; /* the transaction that asks is not committed yet */
+};
+
+struct worker {
+    struct heap_node timer; /* in world.lapses */
+    bf_time lapse;          /* when to look at it again */
+    int64_t id;
+    char *name;
+    int64_t site;
+    unsigned roles;
+    bool drained, revoked;
+    /* from Reports of this term */
+    bool reported;
+    bool connected; /* within its lease, and the link works */
+    bool accepting;
+    bool lapsed; /* its lease is over and its attempts were marked */
+    struct id128 boot, old_boot;
+    char *arch;
+    struct names capabilities;
+    unsigned slots;
+    unsigned strays; /* runs so many attempts that are no longer wanted */
+    bf_time heard;
+    enum worker_state shown; /* what the database shows */
+    uint64_t orders_step;    /* the step that asked for Orders last */
+    struct list leases;
+    unsigned n_leases;
+    VEC(struct ack_entry) acks;
+    VEC(struct bucket *) buckets;
+};
+
+struct world {
+    struct brain_config config;
+    uint64_t rng[4];
+    bf_time now;
+    uint64_t step;
+    bool loaded;
+    bool committed; /* a transaction is durable, and nothing was made of it yet */
+    bool listened;  /* for a full lease since then */
+    bf_time loaded_at;
+    struct effects *out; /* of the step under way */
+
+    struct map sites, bases, images, groups, workers, jobs;
+    struct map attempts; /* id128_key → lease */
+    struct smap bucket_of;
+    struct list buckets;
+    VEC(struct worker *) all_workers;
+
+    struct heap hot;    /* buckets, by their first job */
+    struct heap timers; /* jobs with a time to wait for */
+    struct heap lapses; /* workers whose lease must be looked at */
+
+    VEC(struct job *) staged; /* in order of arrival */
+    VEC(struct job *) dirty;  /* to be evaluated in this step */
+    VEC(struct job *) settling;
+    VEC(struct job *) grave;     /* over and not newest: freed when nothing refers to them */
+    VEC(struct id128) undurable; /* attempts claimed in the open transaction */
+    VEC(int64_t) pending_acks;   /* workers with such acks */
+
+    VEC(struct id128) orders_wanted; /* buffers of world_orders */
+    VEC(struct ack) orders_acks;
+};
+
+/* world.c: find, or make one that only has an id. */
+struct image *world_image(struct world *w, int64_t id);
+struct group *world_group(struct world *w, int64_t id);
+struct base *world_base(struct world *w, int64_t id);
+struct worker *world_worker(struct world *w, int64_t id);
+const char *site_name(const struct world *w, int64_t id);
+void take_site(struct world *w, const struct site_row *row);
+void take_base(struct world *w, const struct base_row *row);
+void take_image(struct world *w, const struct image_row *row);
+struct id128 world_random_id(struct world *w);
+void set_text(char **slot, const char *value);
+bool names_set(struct names *to, const char *const *v, size_t n); /* true: changed */
+void names_release(struct names *s);
+
+/* jobs.c */
+void take_job(struct world *w, const struct job_row *row);
+void jobs_unstage(struct world *w);
+/* State, reason and every membership. The transition must be in the table. */
+void job_enter(struct world *w, struct job *j, enum job_state to, enum wait_reason reason);
+/* The same where the database has corrected us: any transition. */
+void job_correct(struct world *w, struct job *j, enum job_state to, enum wait_reason reason);
+/* Superseded when something newer exists or nobody wants its image. */
+bool job_is_unwanted(const struct job *j);
+void job_supersede(struct world *w, struct job *j);
+void job_until(struct world *w, struct job *j, bf_time when);
+void mark_dirty(struct world *w, struct job *j);
+/* Jobs that wait for `j`'s slot are looked at again. */
+void notify_successors(struct world *w, struct job *j);
+void image_changed(struct world *w, struct image *im);
+struct job *world_job(const struct world *w, int64_t id);
+void jobs_bury(struct world *w);
+void jobs_due(struct world *w); /* timers */
+bool job_timer_less(const struct heap_node *a, const struct heap_node *b);
+void slot_set(struct slot *s, const struct sha256 *digest, const char *repository);
+char *job_label(const struct world *w, const struct job *j); /* kind:image[:arch or :site] */
+
+/* parents.c */
+void evaluate_dirty(struct world *w);
+
+/* keys.c: what may be reused is named by these. */
+void key_build(const struct world *w, const struct job *j, const struct pin *pins, size_t n,
+               struct sha256 *out);
+void key_test(const struct world *w, const struct job *j, const struct sha256 *digest,
+              struct sha256 *out);
+void key_publish(const struct world *w, const struct pin *pins, size_t n, struct sha256 *out);
+void key_mirror(const struct world *w, const struct sha256 *released, struct sha256 *out);
+
+/* policy.c */
+struct bucket *bucket_for(struct world *w, enum job_kind kind, int64_t site, const char *arch,
+                          const char *const *needs, size_t n_needs);
+void bucket_put(struct world *w, struct bucket *b); /* one job less refers to it */
+void bucket_add(struct world *w, struct job *j);    /* ready */
+void bucket_del(struct world *w, struct job *j);
+void bucket_free(struct bucket *b);
+bool bucket_less(const struct heap_node *a, const struct heap_node *b);
+void buckets_of_worker(struct world *w, struct worker *k); /* its facts have changed */
+void buckets_heat(struct world *w, struct worker *k);      /* its capacity has changed */
+void buckets_listened(struct world *w);
+void dispatch(struct world *w);
+bf_time order_of(bf_time ready_at, int priority);
+
+/* worker.c */
+void take_worker(struct world *w, const struct worker_row *row);
+void take_report(struct world *w, const struct worker_report *r);
+void worker_link_down(struct world *w, int64_t id);
+void worker_lapses(struct world *w); /* timers */
+void workers_loaded(struct world *w);
+void worker_watch(struct world *w, struct worker *k);
+bool worker_free_slot(const struct worker *k);
+void worker_show(struct world *w, struct worker *k, bool facts_changed);
+void worker_free(struct worker *k);
+bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b);
+
+/* lease.c */
+struct lease *lease_new(struct world *w, struct job *j, struct worker *k, struct id128 attempt,
+                        struct id128 boot);
+void lease_end(struct world *w, struct job *j);
+struct lease *lease_find(const struct world *w, struct id128 attempt);
+void lease_lose(struct world *w, struct lease *l);
+void leases_durable(struct world *w);
+
+/* report.c */
+void report_running(struct world *w, struct worker *k, const struct worker_report *r);
+void report_results(struct world *w, struct worker *k, const struct worker_report *r);
+void report_lost_by_reboot(struct world *w, struct worker *k, const struct worker_report *r);
+void acks_drop(struct worker *k, const struct worker_report *r);
+void acks_committed(struct world *w);
+void ack_set(struct world *w, int64_t worker, struct id128 attempt, enum op_status status);
+
+/* retry.c */
+struct decision {
+    enum job_state next;
+    enum wait_reason reason;
+    bf_time not_before;
+};
+struct decision decide_result(const struct world *w, const struct job *j, enum outcome outcome,
+                              enum fail_class fail_class);
+struct decision decide_loss(const struct world *w, const struct job *j);
+
+/* status.c */
+void take_status(struct world *w, const struct op *op, enum op_status st,
+                 const struct sha256 *digest, const char *repository);
+void take_committed(struct world *w);
+void settle(struct world *w);
+
+/* command.c */
+void command_cancel(struct world *w, int64_t command, int64_t job, const char *who);
+void command_retry(struct world *w, int64_t command, int64_t job, const char *who);
+void command_drain(struct world *w, int64_t command, int64_t worker, bool drained);
+
+/* effect.c */
+struct op *emit(struct world *w, enum op_type type, int64_t job);
+void emit_orders(struct world *w, struct worker *k);
+void emit_reload(struct world *w, struct job *j);
+void emit_wait(struct world *w, struct job *j, enum wait_reason reason, int64_t ref, char *detail);
+/* Copies pins and their strings into one block that the op owns. */
+void op_set_pins(struct op *op, const struct pin *pins, size_t n);
+
+#endif
