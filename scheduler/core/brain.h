@@ -17,16 +17,30 @@
  * the epoch; it never goes backwards.
  *
  * A job's parents are not stored as edges between jobs. What a job waits for follows from the
- * images: build(arch)    every parent image_arch has a passing verdict of its newest test job;
- * bases resolved test(arch)     the newest build job of the same image_arch succeeded or was
- * skipped publish        the newest test job of each of its image_archs succeeded or was skipped
- *   mirror(site)   the newest publish job of the image succeeded or was skipped
+ * images:
+ *
+ * - build(arch): every parent image_arch has a passing verdict of its newest test job; every base
+ *   was resolved
+ * - test(arch): the newest build job of the same image_arch succeeded or was skipped
+ * - publish: the newest test job of each of its image_archs succeeded or was skipped, and no older
+ *   publish of the image runs
+ * - mirror(site): the newest publish job of the image succeeded or was skipped, and no older mirror
+ *   of the image to that site runs
+ *
  * "Newest" is the job with the highest id of (kind, image, arch, target site); when a newer one is
  * loaded, older ones that are waiting or ready are superseded (a running one goes on, its result is
  * recorded and not published). Where there is no such job, a parent counts by its passing_digest.
  * A parent whose newest test (or build) failed or was cancelled blocks the child, unless the child
  * has a reason of its own (not because_parent), the parent's failed job belongs to another
- * revision, and the parent has a passing digest: then the child is built on that one. */
+ * revision, and the parent has a passing digest: then the child is built on that one.
+ *
+ * What a shell must do, beyond carrying things:
+ *
+ * - IN_TICK whenever brain_deadline() is not later than now; rows that came are looked at then, so
+ *   all rows of one plan are fed without a tick between them, images before the jobs that name
+ *   them.
+ * - One transaction at a time. After its commit IN_COMMITTED and every IN_STATUS, in either order,
+ *   before any other input; then the effects of that turn; ops that came meanwhile are the next. */
 #ifndef BF_BRAIN_H
 #define BF_BRAIN_H
 
@@ -155,7 +169,7 @@ enum op_type {
     OP_FINISH, /* attempt, worker, next, reason, not_before, cookie; job 0: unknown to the world,
                   recorded only, the status says duplicate, fenced or unknown */
     OP_LOSE,   /* job, attempt, next, reason, not_before */
-    OP_WAIT,   /* job, reason, detail */
+    OP_WAIT,   /* job, reason, detail; of a running job only WAIT_DISCONNECTED and WAIT_NONE */
     OP_END,    /* job, next: superseded or cancelled; who */
     OP_REOPEN, /* job, who */
     OP_WORKER_SEEN, /* worker, boot, worker_state */
@@ -169,7 +183,8 @@ struct pin {
     bool base;  /* else an image */
     int64_t id; /* base, or image_arch */
     struct sha256 digest;
-    const char *repository; /* images; borrowed from the world, valid until the next brain_step */
+    const char *repository; /* images; owned by the effects; NULL where it is not known (a digest
+                               that a take-over found): the store knows */
 };
 
 struct op {
@@ -177,7 +192,7 @@ struct op {
     int64_t job, worker, command;
     struct id128 attempt, boot;
     struct sha256 key;
-    const struct pin *pins; /* owned by the effects */
+    const struct pin *pins; /* owned by the effects, one block with their strings */
     size_t n_pins;
     enum job_state next;
     enum wait_reason reason;

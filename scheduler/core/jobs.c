@@ -255,7 +255,6 @@ static void enlist(struct world *w, struct job *j)
     j->slot->newest = j;
     if (old)
         demote(w, old);
-    notify_successors(w, j);
 }
 
 static void take_attempt(struct world *w, struct job *j, const struct job_row *row)
@@ -346,6 +345,7 @@ static void unstage(struct world *w, struct job *j)
             bucket_add(w, j);
         mark_dirty(w, j);
     }
+    notify_successors(w, j);
 }
 
 void jobs_unstage(struct world *w)

@@ -183,7 +183,9 @@ void kit_image(struct kit *k, struct image_spec s)
         .passing_digest = digest_of(s.passing),
         .passing_repository = s.passing ? "reg/old" : NULL,
         .parents = parents,
-        .n_parents = s.parent2 ? 2 : s.parent ? 1 : 0,
+        .n_parents = s.parent2  ? 2
+                     : s.parent ? 1
+                                : 0,
         .bases = &s.base,
         .n_bases = s.base ? 1 : 0,
         .removed = s.removed,

@@ -1,0 +1,220 @@
+/* Who gets what, and why the others wait. */
+#include "tests/unit/core/kit.h"
+
+static struct kit k;
+
+#define ROLES (ROLE_BIT(JOB_BUILD) | ROLE_BIT(JOB_TEST) | ROLE_BIT(JOB_PUBLISH))
+
+static void start(int64_t images)
+{
+    kit_init(&k);
+    for (int64_t i = 1; i <= images; i++)
+        kit_image(&k, (struct image_spec){.id = i, .name = "a"});
+    kit_loaded(&k);
+    kit_commit(&k);
+    forget(&k);
+}
+
+static void worker(int64_t id, int64_t site, unsigned roles, unsigned slots)
+{
+    kit_worker(&k, id, site, roles);
+    kit_hello(&k, id, slots);
+    kit_commit(&k);
+    forget(&k);
+}
+
+Test(core_policy, the_free_one_with_most_room_then_the_lowest_id)
+{
+    start(4);
+    worker(1, 1, ROLES, 1);
+    worker(2, 1, ROLES, 3);
+    worker(3, 1, ROLES, 2);
+    for (int64_t i = 1; i <= 4; i++)
+        kit_simple(&k, i, JOB_BUILD, i);
+    kit_commit(&k);
+    expect(&k, "ready 1\n"
+               "ready 2\n"
+               "ready 3\n"
+               "ready 4\n"
+               "claim 1 on 2\n"
+               "claim 2 on 2\n"
+               "claim 3 on 3\n"
+               "claim 4 on 1\n"
+               "orders 2\n"
+               "orders 3\n"
+               "orders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, priority_with_ageing)
+{
+    start(3);
+    struct job_row row = kit_row(1, JOB_BUILD, 1);
+    kit_job(&k, row);
+    kit_commit(&k);
+    kit_at(&k, 100);
+    row = kit_row(2, JOB_BUILD, 2);
+    row.priority = 1; /* a minute: not enough against one that waits for 100 s */
+    kit_job(&k, row);
+    row = kit_row(3, JOB_BUILD, 3);
+    row.priority = 2;
+    kit_job(&k, row);
+    kit_commit(&k);
+    forget(&k);
+    kit_worker(&k, 1, 1, ROLES);
+    kit_hello(&k, 1, 2);
+    expect(&k, "seen 1 connected\n"
+               "claim 3 on 1\n"
+               "claim 1 on 1\n"
+               "wait 2 busy\n"
+               "orders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, role_site_and_architecture)
+{
+    start(1);
+    worker(1, 1, ROLE_BIT(JOB_TEST), 1);  /* not its role */
+    worker(2, 2, ROLE_BIT(JOB_BUILD), 1); /* not its site */
+    kit_worker(&k, 3, 1, ROLE_BIT(JOB_BUILD));
+    struct worker_report r = kit_says(3, 1);
+    r.arch = "arm64";
+    kit_report(&k, r);
+    kit_commit(&k);
+    forget(&k);
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_commit(&k);
+    expect(&k, "ready 1\nwait 1 worker: no worker for build at hub, amd64\n");
+    worker(4, 1, ROLE_BIT(JOB_BUILD), 1);
+    cr_assert_eq(world_job(k.w, 1)->state, JOB_LEASED);
+    kit_release(&k);
+}
+
+Test(core_policy, anywhere_when_no_site_is_asked_for)
+{
+    start(1);
+    worker(2, 2, ROLE_BIT(JOB_BUILD), 1);
+    struct job_row row = kit_row(1, JOB_BUILD, 1);
+    row.run_site = 0;
+    kit_job(&k, row);
+    kit_commit(&k);
+    expect(&k, "ready 1\nclaim 1 on 2\norders 2\n");
+    kit_release(&k);
+}
+
+Test(core_policy, capabilities)
+{
+    static const char *const needs[] = {"secret:key", "kvm"};
+    static const char *const half[] = {"build-context", "kvm"};
+    static const char *const whole[] = {"secret:key", "heredoc", "kvm", "kvm"};
+    start(1);
+    kit_worker(&k, 1, 1, ROLES);
+    struct worker_report r = kit_says(1, 1);
+    r.capabilities = half;
+    r.n_capabilities = 2;
+    kit_report(&k, r);
+    kit_commit(&k);
+    forget(&k);
+    struct job_row row = kit_row(1, JOB_BUILD, 1);
+    row.needs = needs;
+    row.n_needs = 2;
+    kit_job(&k, row);
+    kit_commit(&k);
+    expect(&k, "ready 1\nwait 1 worker: no worker for build at hub, amd64, with kvm secret:key\n");
+    r.capabilities = whole;
+    r.n_capabilities = 4;
+    kit_report(&k, r);
+    expect(&k, "seen 1 connected\nclaim 1 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, drained_is_said_and_ends)
+{
+    start(1);
+    worker(1, 1, ROLES, 1);
+    kit_command(&k, IN_DRAIN, 7, 1);
+    expect(&k, "drain 1 yes\n"
+               "done 7\n"
+               "orders 1\n");
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_commit(&k);
+    expect(&k, "ready 1\nwait 1 drained: w1\n");
+    kit_command(&k, IN_RESUME, 8, 1);
+    expect(&k, "drain 1 no\n"
+               "done 8\n"
+               "claim 1 on 1\n"
+               "orders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, who_does_not_accept_is_as_drained)
+{
+    start(1);
+    worker(1, 1, ROLES, 1);
+    struct worker_report r = kit_says(1, 1);
+    r.accepting = false;
+    kit_report(&k, r);
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_commit(&k);
+    expect(&k, "seen 1 draining\nready 1\nwait 1 drained: w1\n");
+    kit_hello(&k, 1, 1);
+    expect(&k, "seen 1 connected\n"
+               "claim 1 on 1\n"
+               "orders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, reasons_are_written_on_change_only)
+{
+    start(3);
+    worker(1, 1, ROLES, 1);
+    for (int64_t i = 1; i <= 3; i++)
+        kit_simple(&k, i, JOB_BUILD, i);
+    kit_commit(&k);
+    expect(&k, "ready 1\n"
+               "ready 2\n"
+               "ready 3\n"
+               "claim 1 on 1\n"
+               "wait 2 busy\n"
+               "wait 3 busy\n"
+               "orders 1\n");
+    kit_ends(&k, 1, 1, 1, OUTCOME_SUCCEEDED, FAIL_NONE);
+    kit_commit(&k);
+    expect(&k, "finish 1 succeeded\n"
+               "claim 2 on 1\n"
+               "orders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, slots_may_shrink)
+{
+    start(3);
+    worker(1, 1, ROLES, 2);
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_simple(&k, 2, JOB_BUILD, 2);
+    kit_commit(&k);
+    forget(&k);
+    kit_simple(&k, 3, JOB_BUILD, 3);
+    kit_ends(&k, 1, 1, 1, OUTCOME_SUCCEEDED, FAIL_NONE);
+    kit_commit(&k);
+    expect(&k, "finish 1 succeeded\nseen 1 connected\norders 1\nready 3\nwait 3 busy\n");
+    kit_release(&k);
+}
+
+/* A million jobs behind one bucket cost a step nothing: only the first is looked at. */
+Test(core_policy, an_empty_turn_costs_nothing)
+{
+    start(1);
+    worker(1, 1, ROLES, 1);
+    for (int64_t i = 2; i < 60; i++) {
+        kit_image(&k, (struct image_spec){.id = i, .name = "a"});
+        kit_simple(&k, i, JOB_BUILD, i);
+    }
+    kit_commit(&k);
+    forget(&k);
+    kit_hello(&k, 1, 1);
+    kit_step(&k, &(struct input){.type = IN_TICK});
+    expect(&k, "");
+    cr_assert_eq(k.w->hot.n, 0);
+    kit_release(&k);
+}
