@@ -34,6 +34,8 @@
     X(VM_FAILED, "vm-failed", "infra")               \
     X(EXECUTOR_DIED, "executor-died", "infra")       \
     X(WORKER_RESTARTED, "worker-restarted", "infra") \
+    X(WORKER_REFUSED, "worker-refused", "infra")     \
+    X(LEASE_LOST, "lease-lost", "infra")             \
     X(BAD_ORDER, "bad-order", "infra")               \
     X(TOOL_FAILED, "tool-failed", "infra")
 

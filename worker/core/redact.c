@@ -77,6 +77,18 @@ static void drain(struct redact *r, bool last, struct str *out)
     r->held = rest;
 }
 
+void redact_text(const struct redact *r, const char *p, size_t n, struct str *out)
+{
+    for (size_t i = 0; i < n;) {
+        size_t len = match(r, p + i, n - i, true);
+        if (len > 0)
+            str_add(out, MASK);
+        else
+            str_addch(out, p[i]);
+        i += len > 0 ? len : 1;
+    }
+}
+
 void redact_feed(struct redact *r, const char *p, size_t n, struct str *out)
 {
     if (r->words.n == 0) {

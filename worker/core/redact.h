@@ -23,5 +23,7 @@ void redact_learn(struct redact *r, const char *secret, size_t n);
 /* Appends to *out what may leave. */
 void redact_feed(struct redact *r, const char *p, size_t n, struct str *out);
 void redact_end(struct redact *r, struct str *out);
+/* One complete text, apart from the stream. */
+void redact_text(const struct redact *r, const char *p, size_t n, struct str *out);
 
 #endif

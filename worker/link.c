@@ -1,0 +1,287 @@
+#include "worker/link.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/loop/zloop.h"
+#include "worker/now.h"
+#include <stdio.h>
+#include <sys/random.h>
+#include <zmq.h>
+
+#define MOMENT_MS 25
+#define CONTROL_HWM 16 /* Reports are whole states: an old one in a queue is worth nothing */
+#define LOG_HWM 64
+
+struct peer {
+    struct link *link;
+    struct zsock *control, *log;
+    const char *endpoint;
+    bool up, log_up;
+};
+
+struct link {
+    uv_loop_t *loop;
+    const struct options *options;
+    struct link_hooks hooks;
+    struct zloop *zloop;
+    struct peer peer[MAX_ENDPOINTS];
+    size_t n;
+    struct peer *leader; /* whose Orders were accepted last */
+    char **control_endpoints, **log_endpoints;
+    uv_timer_t heartbeat, moment;
+    unsigned handles;
+    uint64_t seq;
+    struct run_sent sent;
+};
+
+/* ---- Reports --------------------------------------------------------------------------------- */
+
+static void send_to(struct peer *p, const struct str *frame)
+{
+    struct err e = ERR_INIT;
+    struct zpart part = {.p = frame->p, .n = frame->len};
+    int rc = zsock_send(p->control, &part, 1, &e);
+    if (rc < 0)
+        log_warn("report not sent", "scheduler", p->endpoint, "why", e.msg);
+    else if (rc > 0)
+        log_debug("report not sent: the link is full", "scheduler", p->endpoint);
+}
+
+/* To one, or (NULL) to all that are up. The time is noted before: a lease counts from it. */
+static void report(struct link *l, struct peer *only)
+{
+    struct str frame = STR_INIT;
+    struct err e = ERR_INIT;
+    run_sent_note(&l->sent, ++l->seq, now_boot());
+    if (l->hooks.report(l->hooks.arg, l->seq, &frame, &e))
+        log_error("report not sent", "why", e.msg);
+    else
+        for (size_t i = 0; i < l->n; i++)
+            if (l->peer[i].up && (only == NULL || only == &l->peer[i]))
+                send_to(&l->peer[i], &frame);
+    str_release(&frame);
+}
+
+/* Give or take a fifth, so that thousands of workers do not beat as one. */
+static uint64_t jittered_ms(bf_time t)
+{
+    uint16_t r = 32768;
+    if (getrandom(&r, sizeof r, GRND_NONBLOCK) != (ssize_t)sizeof r)
+        r = 32768;
+    return (uint64_t)(t / BF_MSEC) * (52429 + (uint64_t)r * 26214 / 65536) / 65536 + 1;
+}
+
+static void on_heartbeat(uv_timer_t *t);
+
+static void arm_heartbeat(struct link *l)
+{
+    uv_timer_start(&l->heartbeat, on_heartbeat, jittered_ms(l->options->heartbeat), 0);
+}
+
+static void on_heartbeat(uv_timer_t *t)
+{
+    report(t->data, NULL);
+    arm_heartbeat(t->data);
+}
+
+static void on_moment(uv_timer_t *t)
+{
+    report(t->data, NULL);
+    arm_heartbeat(t->data);
+}
+
+void link_changed(struct link *l)
+{
+    if (!uv_is_active((uv_handle_t *)&l->moment) && !uv_is_closing((uv_handle_t *)&l->moment))
+        uv_timer_start(&l->moment, on_moment, MOMENT_MS, 0);
+}
+
+/* ---- what comes in --------------------------------------------------------------------------- */
+
+static void use_for_logs(struct peer *p)
+{
+    struct link *l = p->link;
+    if (l->leader == p)
+        return;
+    log_info("following", "scheduler", p->endpoint);
+    l->leader = p;
+    l->hooks.log_up(l->hooks.arg, p->log_up);
+}
+
+static void take_control(struct peer *p, const struct wire_msg *m)
+{
+    struct link *l = p->link;
+    switch (m->type) {
+    case WIRE_ORDERS:
+        if (l->hooks.orders(l->hooks.arg, m->orders, &l->sent))
+            use_for_logs(p);
+        return;
+    case WIRE_NOT_LEADER:
+        l->hooks.not_leader(l->hooks.arg, m->not_leader->term);
+        return;
+    case WIRE_REPORT:
+    case WIRE_LOG_CHUNK:
+    case WIRE_LOG_SEAL:
+    case WIRE_LOG_ACK:
+        break;
+    }
+    BUG("%s came in on control", wire_type_name(m->type));
+}
+
+static bool decode(const struct peer *p, enum wire_route route, const struct zpart *part, size_t n,
+                   struct wire_msg *m)
+{
+    struct err e = ERR_INIT;
+    if (n != 1)
+        err_set(&e, ERR_INPUT, "message of %zu parts, expected 1", n);
+    else if (wire_decode(route, part->p, part->n, m, &e) == 0)
+        return true;
+    log_warn("message dropped", "scheduler", p->endpoint, "why", e.msg);
+    return false;
+}
+
+static void on_control(void *arg, const struct zpart *part, size_t n, const char *user_id)
+{
+    struct peer *p = arg;
+    struct wire_msg m;
+    (void)user_id;
+    if (!decode(p, WIRE_CONTROL_TO_WORKER, part, n, &m))
+        return;
+    take_control(p, &m);
+    wire_release(&m);
+}
+
+static void on_log(void *arg, const struct zpart *part, size_t n, const char *user_id)
+{
+    struct peer *p = arg;
+    struct wire_msg m;
+    (void)user_id;
+    if (!decode(p, WIRE_LOG_TO_WORKER, part, n, &m))
+        return;
+    if (p == p->link->leader)
+        p->link->hooks.log_ack(p->link->hooks.arg, m.log_ack);
+    wire_release(&m);
+}
+
+static void on_link(void *arg, bool up)
+{
+    struct peer *p = arg;
+    if (p->up != up)
+        log_info(up ? "connected" : "disconnected", "scheduler", p->endpoint);
+    p->up = up;
+    if (up)
+        report(p->link, p);
+}
+
+static void on_log_link(void *arg, bool up)
+{
+    struct peer *p = arg;
+    p->log_up = up;
+    if (p == p->link->leader)
+        p->link->hooks.log_up(p->link->hooks.arg, up);
+}
+
+int link_send_log(void *link, const struct str *frame)
+{
+    struct link *l = link;
+    struct zpart part = {.p = frame->p, .n = frame->len};
+    struct err e = ERR_INIT;
+    if (l->leader == NULL || !l->leader->log_up)
+        return 1;
+    int rc = zsock_send(l->leader->log, &part, 1, &e);
+    if (rc < 0)
+        log_warn("log not sent", "scheduler", l->leader->endpoint, "why", e.msg);
+    return rc == 0 ? 0 : 1;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct keys {
+    char public_key[41], secret_key[41];
+};
+
+static int open_peer(struct link *l, struct peer *p, size_t i, const struct keys *keys,
+                     struct err *e)
+{
+    struct zsock_spec spec = {.type = ZMQ_DEALER,
+                              .endpoint = l->control_endpoints[i],
+                              .max_message = (int64_t)wire_max_frame(WIRE_CONTROL_TO_WORKER),
+                              .hwm = CONTROL_HWM,
+                              .secret_key = keys->secret_key,
+                              .public_key = keys->public_key,
+                              .server_key = l->options->server_key,
+                              .on_recv = on_control,
+                              .on_link = on_link,
+                              .arg = p};
+    *p = (struct peer){.link = l, .endpoint = l->control_endpoints[i]};
+    if (zsock_open(l->zloop, &spec, &p->control, e))
+        return err_wrap(e, "schedulers: %s", spec.endpoint);
+    spec.endpoint = l->log_endpoints[i];
+    spec.max_message = (int64_t)wire_max_frame(WIRE_LOG_TO_WORKER);
+    spec.hwm = LOG_HWM;
+    spec.on_recv = on_log;
+    spec.on_link = on_log_link;
+    if (zsock_open(l->zloop, &spec, &p->log, e))
+        return err_wrap(e, "log_endpoints: %s", spec.endpoint);
+    return 0;
+}
+
+static void add_timer(struct link *l, uv_timer_t *t)
+{
+    BUG_ON(uv_timer_init(l->loop, t) != 0);
+    t->data = l;
+    l->handles++;
+}
+
+static int open_all(struct link *l, struct err *e)
+{
+    struct keys keys;
+    int rc = zcurve_load(l->options->key_file, keys.public_key, keys.secret_key, e);
+    if (rc)
+        err_wrap(e, "key_file");
+    for (size_t i = 0; i < l->n && rc == 0; i++)
+        rc = open_peer(l, &l->peer[i], i, &keys, e);
+    explicit_bzero(&keys, sizeof keys);
+    return rc;
+}
+
+int link_open(uv_loop_t *loop, const struct options *o, const struct link_hooks *hooks,
+              struct link **out, struct err *e)
+{
+    struct zloop *z = zloop_new(loop, e);
+    if (z == NULL)
+        return -1;
+    struct link *l = xcalloc(1, sizeof *l);
+    size_t n_log = 0;
+    l->loop = loop;
+    l->options = o;
+    l->hooks = *hooks;
+    l->zloop = z;
+    l->control_endpoints = list_split(o->schedulers, MAX_ENDPOINTS, &l->n);
+    l->log_endpoints = list_split(o->log_endpoints, MAX_ENDPOINTS, &n_log);
+    add_timer(l, &l->heartbeat);
+    add_timer(l, &l->moment);
+    if (open_all(l, e)) {
+        link_close(l);
+        return -1;
+    }
+    arm_heartbeat(l);
+    *out = l;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct link *l = h->data;
+    if (--l->handles > 0)
+        return;
+    free(l->control_endpoints);
+    free(l->log_endpoints);
+    free(l);
+}
+
+void link_close(struct link *l)
+{
+    zloop_close(l->zloop);
+    uv_close((uv_handle_t *)&l->heartbeat, on_closed);
+    uv_close((uv_handle_t *)&l->moment, on_closed);
+}
