@@ -7,7 +7,17 @@ CREATE SCHEMA farm;
 CREATE SCHEMA dashboard;
 
 CREATE DOMAIN farm.digest AS text CHECK (VALUE ~ '^sha256:[0-9a-f]{64}$');
+CREATE DOMAIN farm.image_name AS text
+    CHECK (VALUE ~ '^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$' AND length(VALUE) <= 200);
 CREATE DOMAIN farm.slug AS text CHECK (VALUE ~ '^[a-z0-9]+([._-][a-z0-9]+)*$' AND length(VALUE) <= 63);
+
+-- What `migrate` has applied. A binary older than `oldest_binary` must not use the schema any more.
+CREATE TABLE farm.migration (
+    version       int PRIMARY KEY,
+    name          text NOT NULL,
+    oldest_binary text NOT NULL,
+    applied_at    timestamptz NOT NULL DEFAULT now()
+);
 
 -- One row. `term` is the key, so that FOR KEY SHARE of a writer conflicts with a take-over (which changes the key) and not with the
 -- renewal each second (which does not): a writer never waits for a heartbeat.
@@ -76,8 +86,8 @@ CREATE TABLE farm.repo (
 CREATE TABLE farm.ref (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     repo_id    bigint NOT NULL REFERENCES farm.repo,
-    name       text NOT NULL,
-    oid        text,                            -- of the newest planned revision
+    name       text NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
+    oid        text,                            -- of the newest planned revision; NULL: to be planned (again)
     serial     bigint NOT NULL DEFAULT 0,
     gone_at    timestamptz,
     UNIQUE (repo_id, name)
@@ -87,7 +97,7 @@ CREATE TABLE farm.revision (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ref_id     bigint NOT NULL REFERENCES farm.ref,
     serial     bigint NOT NULL,
-    oid        text NOT NULL,
+    oid        text NOT NULL CHECK (oid ~ '^[0-9a-f]{40,64}$'),
     seen_at    timestamptz NOT NULL DEFAULT now(),
     UNIQUE (ref_id, serial)
 );
@@ -100,6 +110,7 @@ CREATE TABLE farm.definition_error (
     severity    text NOT NULL CHECK (severity IN ('error', 'warning')),
     file text, line int, col int, code text NOT NULL, message text NOT NULL, hint text
 );
+CREATE INDEX definition_error_of_ref ON farm.definition_error (ref_id);
 
 -- A context or a bundle of test scripts in the staging registry, by its key.
 CREATE TABLE farm.artifact (
@@ -110,15 +121,16 @@ CREATE TABLE farm.artifact (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- An image of a ref: what the newest revision wants of it (`desired`), NULL spec: no revision wants it any more.
+-- An image of a ref, and what the newest revision wants of it. removed_at: no revision wants it any more.
 CREATE TABLE farm.image (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ref_id      bigint NOT NULL REFERENCES farm.ref,
-    name        text NOT NULL,
-    publish_key farm.digest,
-    spec        jsonb,                          -- {publish, mirror, place, priority, file, matrix, provides}
+    name        farm.image_name NOT NULL,
+    publish_key farm.digest NOT NULL,
+    spec        jsonb NOT NULL,                 -- {publish, publish_key, mirror, place, priority, file, matrix, provides}
     revision_id bigint NOT NULL REFERENCES farm.revision,   -- the newest revision that changed what is wanted
     removed_at  timestamptz,
+    broken_at   timestamptz,                    -- its definition has an error since; what is stored is the last good one
     UNIQUE (ref_id, name)
 );
 
@@ -133,8 +145,18 @@ CREATE TABLE farm.image_arch (
     removed_at     timestamptz,
     passing_digest farm.digest,                 -- newest digest with a passing verdict; what children are built from
     passing_repository text,                    -- HOST/build/SLUG/NAME where it lies
+    passing_serial bigint,                      -- of the revision whose test gave it; it never goes back
     UNIQUE (image_id, arch)
 );
+
+-- The sites whose registries shall hold the image: mirror.sites against the names of the ACPs that have a registry.
+CREATE TABLE farm.image_site (
+    id       bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    image_id bigint NOT NULL REFERENCES farm.image ON DELETE CASCADE,
+    site_id  bigint NOT NULL REFERENCES farm.site ON DELETE CASCADE,
+    PRIMARY KEY (image_id, site_id)
+);
+CREATE INDEX image_site_of_site ON farm.image_site (site_id);
 
 -- Edges between images of one ref, and to external bases.
 CREATE TABLE farm.image_parent (
@@ -142,6 +164,7 @@ CREATE TABLE farm.image_parent (
     parent_arch_id bigint NOT NULL REFERENCES farm.image_arch,
     PRIMARY KEY (image_arch_id, parent_arch_id)
 );
+CREATE INDEX image_parent_children ON farm.image_parent (parent_arch_id);
 
 CREATE TABLE farm.base (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -158,6 +181,7 @@ CREATE TABLE farm.image_base (
     base_id       bigint NOT NULL REFERENCES farm.base,
     PRIMARY KEY (image_arch_id, base_id)
 );
+CREATE INDEX image_base_of_base ON farm.image_base (base_id);
 
 -- Legal transitions; the trigger on farm.job refuses others.
 CREATE TABLE farm.job_transition (
@@ -165,6 +189,15 @@ CREATE TABLE farm.job_transition (
     to_state   text NOT NULL,
     PRIMARY KEY (from_state, to_state)
 );
+
+-- What a job was made for, each distinct text once: a plan that comes later changes image_arch.spec, never the job's.
+CREATE TABLE farm.spec (
+    id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hash bytea NOT NULL UNIQUE,                 -- SHA-256 of body::text
+    body jsonb NOT NULL
+);
+
+CREATE SEQUENCE farm.forced;                    -- serials of forced rebuilds
 
 -- `image_arch_id` for build and test; `image_id` always; `site_id`: of the mirror's target site.
 CREATE TABLE farm.job (
@@ -174,18 +207,22 @@ CREATE TABLE farm.job (
     image_arch_id bigint REFERENCES farm.image_arch,
     target_site_id bigint REFERENCES farm.site,
     revision_id   bigint NOT NULL REFERENCES farm.revision,
+    spec_id       bigint NOT NULL REFERENCES farm.spec,
     state         text NOT NULL DEFAULT 'waiting'
                   CHECK (state IN ('waiting', 'ready', 'leased', 'running', 'succeeded', 'failed', 'skipped', 'superseded', 'cancelled')),
-    reason        text,                         -- why it waits: parent blocked base backoff worker drained disconnected quarantined
+    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy disconnected quarantined
     detail        text,                         -- the parent's name, the last error, ...
-    because       text,                         -- new context definition argument input parent external forced scheduled
-    run_site_id   bigint REFERENCES farm.site,  -- where it must run; NULL: anywhere that has the role
+    reason_since  timestamptz NOT NULL DEFAULT now(),
+    because       text,                         -- README: "Why a job was made"
+    because_of    text,                         -- the parent, reference or site that it names
+    run_site_id   bigint REFERENCES farm.site,  -- where it must run; NULL (a farm without hub): anywhere that has the role
     needs         text[] NOT NULL DEFAULT '{}', -- capabilities
     forced        bigint NOT NULL DEFAULT 0,    -- serial of a forced rebuild; 0: none. Enters the input key
     priority      int NOT NULL DEFAULT 0,
     input_key     farm.digest,                  -- formed at waiting -> ready
     pins          jsonb,                        -- {"image:12": {"digest": "sha256:…", "repository": "…"}, "base:3": {…}}
     digest        farm.digest,                  -- result, also of a skipped job
+    repository    text,                         -- where it lies; of a live attempt: where it is going to lie
     attempts      int NOT NULL DEFAULT 0,
     losses        int NOT NULL DEFAULT 0,
     not_before    timestamptz,
@@ -197,10 +234,15 @@ CREATE TABLE farm.job (
     CHECK ((kind IN ('build', 'test')) = (image_arch_id IS NOT NULL)),
     CHECK ((kind = 'mirror') = (target_site_id IS NOT NULL)),
     CHECK ((state IN ('leased', 'running')) = (attempt_id IS NOT NULL)),
-    CHECK ((state = 'failed') = (fail_class IS NOT NULL))
+    CHECK ((state = 'failed') = (fail_class IS NOT NULL)),
+    CHECK ((state IN ('waiting', 'ready', 'leased', 'running')) = (ended_at IS NULL))
 );
 CREATE INDEX job_live ON farm.job (id) WHERE state IN ('waiting', 'ready', 'leased', 'running');
-CREATE INDEX job_of_image ON farm.job (image_id, kind, id DESC);
+CREATE INDEX job_of_arch ON farm.job (image_arch_id, kind, id DESC) WHERE image_arch_id IS NOT NULL;
+CREATE INDEX job_of_image ON farm.job (image_id, kind, id DESC) WHERE image_arch_id IS NULL;
+CREATE INDEX job_of_target ON farm.job (image_id, target_site_id, id DESC) WHERE kind = 'mirror';
+CREATE INDEX job_built ON farm.job (digest) WHERE kind = 'build' AND state = 'succeeded';
+CREATE INDEX job_of_revision ON farm.job (revision_id);
 
 CREATE TABLE farm.attempt (
     id         uuid PRIMARY KEY,
@@ -220,16 +262,19 @@ CREATE TABLE farm.attempt (
     detail     jsonb,
     CHECK ((ended_at IS NULL) = (outcome IS NULL))
 );
-CREATE INDEX attempt_of_job ON farm.attempt (job_id);
+CREATE INDEX attempt_of_job ON farm.attempt (job_id, number DESC);
 CREATE INDEX attempt_live ON farm.attempt (worker_id) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX attempt_one_live ON farm.attempt (job_id) WHERE ended_at IS NULL;
 
--- Every transition stands in exactly one event. All transitions of one job in one turn are one row.
+-- Every transition stands in exactly one event. All transitions of one job by one actor in one turn are one row.
+-- Written by the triggers of 0002 only, so that no transition can go without.
 CREATE TABLE farm.event (
     seq        bigint GENERATED ALWAYS AS IDENTITY,
     at         timestamptz NOT NULL DEFAULT now(),
+    turn       xid8 NOT NULL DEFAULT pg_current_xact_id(),
     job_id     bigint,
     attempt_id uuid,
-    actor      text NOT NULL,                   -- scheduler, worker:NAME, operator:NAME
+    actor      text NOT NULL,                   -- scheduler, worker:NAME, operator:NAME, database:ROLE (a manual UPDATE)
     via        text[] NOT NULL,                 -- states entered, in order
     ats        timestamptz[] NOT NULL,
     detail     jsonb,
@@ -256,6 +301,7 @@ CREATE TABLE farm.build_result (
     built_at   timestamptz NOT NULL DEFAULT now(),
     gone_at    timestamptz
 );
+CREATE INDEX build_result_digest ON farm.build_result (digest);
 
 CREATE TABLE farm.verdict (
     test_key   farm.digest PRIMARY KEY,         -- digest + tests
@@ -266,16 +312,20 @@ CREATE TABLE farm.verdict (
     detail     jsonb,
     decided_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX verdict_passed ON farm.verdict (digest) WHERE passed;
 
--- A release row is committed before the first tag moves. `serial` rises per image.
+-- A release row is committed before the first tag moves. `serial` rises per image; `build` counts its distinct digests and
+-- fills {build}, so that a digest released again gets its number again. `revision_id` is the newest revision it stands for.
 CREATE TABLE farm.release (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     image_id    bigint NOT NULL REFERENCES farm.image,
     serial      bigint NOT NULL,
     revision_id bigint NOT NULL REFERENCES farm.revision,
+    build       int NOT NULL,
     digest      farm.digest NOT NULL,
     repository  text NOT NULL,                  -- HOST/SLUG/NAME
     tags        text[] NOT NULL,
+    fixed_tags  text[] NOT NULL,                -- those of them that never move
     publish_key farm.digest NOT NULL,
     job_id      bigint NOT NULL REFERENCES farm.job,
     state       text NOT NULL CHECK (state IN ('publishing', 'released', 'abandoned')),
@@ -283,6 +333,7 @@ CREATE TABLE farm.release (
     released_at timestamptz,
     UNIQUE (image_id, serial)
 );
+CREATE INDEX release_of_job ON farm.release (job_id);
 CREATE UNIQUE INDEX release_one_at_a_time ON farm.release (image_id) WHERE state = 'publishing';
 
 -- What a site's registry holds of an image, verified by digest.

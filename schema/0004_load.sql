@@ -1,0 +1,105 @@
+-- 0004_load: what a leader reads after a take-over, and rows that changed later. No locks, no term.
+
+CREATE FUNCTION farm.load_sites()
+RETURNS TABLE (id bigint, name text, hub boolean, continue_on_partition boolean, grace_us bigint) LANGUAGE sql STABLE AS $$
+    SELECT s.id, s.name, s.kind = 'hub', s.on_partition = 'continue', (extract(epoch FROM s.grace) * 1000000)::bigint
+      FROM farm.site s ORDER BY s.id
+$$;
+
+CREATE FUNCTION farm.load_workers()
+RETURNS TABLE (id bigint, name text, site_id bigint, roles text[], public_key text, drained boolean, revoked boolean) LANGUAGE sql STABLE AS $$
+    SELECT w.id, w.name, w.site_id, w.roles, w.public_key, w.drained, w.revoked_at IS NOT NULL
+      FROM farm.worker w ORDER BY w.id
+$$;
+
+-- repo:name@ref, as people write it.
+CREATE FUNCTION farm.image_title(image_id bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT p.slug || ':' || i.name || '@' || r.name
+      FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id
+     WHERE i.id = image_id
+$$;
+
+-- kind:repo:name@ref, :arch for build and test, :site for mirror.
+CREATE FUNCTION farm.job_title(job_id bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT j.kind || ':' || farm.image_title(j.image_id) || coalesce(':' || a.arch, ':' || s.name, '')
+      FROM farm.job j
+      LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
+      LEFT JOIN farm.site s ON s.id = j.target_site_id
+     WHERE j.id = job_id
+$$;
+
+CREATE FUNCTION farm.load_images(ids bigint[])
+RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text, recipe text, tests_key text, passing_digest text,
+               passing_repository text, parents bigint[], bases bigint[], removed boolean) LANGUAGE sql STABLE AS $$
+    WITH asked AS (
+        SELECT unnest(ids) AS id
+        UNION
+        SELECT a.id FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id
+         WHERE ids IS NULL AND a.removed_at IS NULL AND i.removed_at IS NULL
+        UNION
+        SELECT a.id FROM farm.job j JOIN farm.image_arch a ON a.image_id = j.image_id
+         WHERE ids IS NULL AND j.state IN ('waiting', 'ready', 'leased', 'running')
+           AND (a.id = j.image_arch_id OR (j.image_arch_id IS NULL AND a.removed_at IS NULL))
+    )
+    SELECT a.id, i.id, p.slug || ':' || i.name || '@' || r.name, p.id, a.arch, a.recipe, a.tests_key, a.passing_digest, a.passing_repository,
+           ARRAY(SELECT e.parent_arch_id FROM farm.image_parent e WHERE e.image_arch_id = a.id ORDER BY 1),
+           ARRAY(SELECT e.base_id FROM farm.image_base e WHERE e.image_arch_id = a.id ORDER BY 1),
+           a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL
+      FROM asked q
+      JOIN farm.image_arch a ON a.id = q.id
+      JOIN farm.image i ON i.id = a.image_id
+      JOIN farm.ref r ON r.id = i.ref_id
+      JOIN farm.repo p ON p.id = r.repo_id
+     ORDER BY a.id
+$$;
+
+CREATE FUNCTION farm.load_bases()
+RETURNS TABLE (id bigint, reference text, arch text, digest text, error text) LANGUAGE sql STABLE AS $$
+    SELECT b.id, b.reference, b.arch, b.digest, b.error
+      FROM farm.base b
+     WHERE EXISTS (SELECT FROM farm.image_base e JOIN farm.image_arch a ON a.id = e.image_arch_id JOIN farm.image i ON i.id = a.image_id
+                    WHERE e.base_id = b.id AND a.removed_at IS NULL AND i.removed_at IS NULL)
+     ORDER BY b.id
+$$;
+
+-- The newest job of each (image, kind, arch, target site) that is wanted, and all that live. One index probe each, whatever the
+-- length of the history.
+CREATE FUNCTION farm.current_jobs() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    SELECT j.id FROM farm.job j WHERE j.state IN ('waiting', 'ready', 'leased', 'running')
+    UNION
+    SELECT n.id
+      FROM farm.image i
+      JOIN farm.image_arch a ON a.image_id = i.id AND a.removed_at IS NULL
+     CROSS JOIN (VALUES ('build'), ('test')) k (kind)
+     CROSS JOIN LATERAL (SELECT j.id FROM farm.job j WHERE j.image_arch_id = a.id AND j.kind = k.kind ORDER BY j.id DESC LIMIT 1) n
+     WHERE i.removed_at IS NULL
+    UNION
+    SELECT n.id
+      FROM farm.image i
+     CROSS JOIN LATERAL (SELECT j.id FROM farm.job j WHERE j.image_id = i.id AND j.image_arch_id IS NULL AND j.kind = 'publish' ORDER BY j.id DESC LIMIT 1) n
+     WHERE i.removed_at IS NULL
+    UNION
+    SELECT n.id
+      FROM farm.image i
+      JOIN farm.image_site t ON t.image_id = i.id
+     CROSS JOIN LATERAL (SELECT j.id FROM farm.job j WHERE j.image_id = i.id AND j.target_site_id = t.site_id AND j.kind = 'mirror' ORDER BY j.id DESC LIMIT 1) n
+     WHERE i.removed_at IS NULL
+$$;
+
+CREATE FUNCTION farm.load_jobs(ids bigint[])
+RETURNS TABLE (id bigint, kind text, image_id bigint, image_arch_id bigint, image_archs bigint[], target_site_id bigint, run_site_id bigint,
+               revision_serial bigint, state text, reason text, because text, forced bigint, needs text[], priority int, not_before_us bigint,
+               ready_at_us bigint, attempts int, losses int, digest text, fail_class text, attempt_id uuid, worker_id bigint, boot_id uuid,
+               started boolean, rerun boolean) LANGUAGE sql STABLE AS $$
+    SELECT j.id, j.kind, j.image_id, j.image_arch_id,
+           CASE WHEN j.image_arch_id IS NOT NULL THEN ARRAY[j.image_arch_id]
+                ELSE ARRAY(SELECT a.id FROM farm.image_arch a WHERE a.image_id = j.image_id AND a.removed_at IS NULL ORDER BY 1) END,
+           j.target_site_id, j.run_site_id, v.serial, j.state, j.reason, j.because, j.forced, j.needs, j.priority, farm.us(j.not_before),
+           farm.us(j.ready_at), j.attempts, j.losses, j.digest, j.fail_class, j.attempt_id, t.worker_id, t.boot_id, t.started_at IS NOT NULL,
+           j.kind = 'test' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra')
+      FROM farm.job j
+      JOIN farm.revision v ON v.id = j.revision_id
+      LEFT JOIN farm.attempt t ON t.id = j.attempt_id
+     WHERE (ids IS NULL AND j.id IN (SELECT farm.current_jobs())) OR j.id = ANY (ids)
+     ORDER BY j.id
+$$;

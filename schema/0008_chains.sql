@@ -1,0 +1,140 @@
+-- 0008_chains: the one place where jobs are made: for a plan, a command, a new site, and for a digest that is gone.
+
+CREATE TYPE farm.wanted_job AS (
+    kind           text,
+    image_id       bigint,
+    image_arch_id  bigint,
+    target_site_id bigint,
+    revision_id    bigint,
+    because        text,
+    because_of     text
+);
+
+-- place.site, else the hub; NULL in a farm without either.
+CREATE FUNCTION farm.run_site(spec jsonb) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT s.id FROM farm.site s WHERE s.name = spec->'place'->>'site'),
+                    (SELECT s.id FROM farm.site s WHERE s.kind = 'hub' ORDER BY s.id LIMIT 1))
+$$;
+
+-- Capabilities: place.needs, of which kvm matters to the boot test only; secrets are at the worker that builds.
+CREATE FUNCTION farm.job_needs(kind text, spec jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(array_agg(DISTINCT n.need ORDER BY n.need), '{}')
+      FROM (SELECT e.need FROM jsonb_array_elements_text(coalesce(spec->'place'->'needs', '[]')) e (need)
+             WHERE kind = 'test' OR (kind = 'build' AND e.need <> 'kvm')
+            UNION ALL
+            SELECT 'secret:' || e.name FROM jsonb_array_elements_text(coalesce(spec->'build'->'secrets', '[]')) e (name) WHERE kind = 'build') n
+$$;
+
+-- Makes the jobs, all waiting, in the order of the array, and returns their ids. The spec of today is what they are made for.
+CREATE FUNCTION farm.add_jobs(wanted farm.wanted_job[], forced bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    made bigint[];
+BEGIN
+    INSERT INTO farm.spec (hash, body)
+    SELECT DISTINCT ON (h.hash) h.hash, h.body
+      FROM unnest(wanted) w
+      JOIN farm.image i ON i.id = w.image_id
+      LEFT JOIN farm.image_arch a ON a.id = w.image_arch_id
+     CROSS JOIN LATERAL (SELECT coalesce(a.spec, i.spec) AS body, sha256(convert_to(coalesce(a.spec, i.spec)::text, 'UTF8')) AS hash) h
+     ORDER BY h.hash
+    ON CONFLICT (hash) DO NOTHING;
+
+    WITH made_now AS (
+        INSERT INTO farm.job (kind, image_id, image_arch_id, target_site_id, revision_id, spec_id, because, because_of, run_site_id, needs, priority, forced)
+        SELECT w.kind, w.image_id, w.image_arch_id, w.target_site_id, w.revision_id, s.id, w.because, w.because_of,
+               coalesce(w.target_site_id, farm.run_site(b.body)), farm.job_needs(w.kind, b.body), coalesce((b.body->>'priority')::int, 0), add_jobs.forced
+          FROM unnest(wanted) WITH ORDINALITY w (kind, image_id, image_arch_id, target_site_id, revision_id, because, because_of, ord)
+          JOIN farm.image i ON i.id = w.image_id
+          LEFT JOIN farm.image_arch a ON a.id = w.image_arch_id
+         CROSS JOIN LATERAL (SELECT coalesce(a.spec, i.spec) AS body) b
+          JOIN farm.spec s ON s.hash = sha256(convert_to(b.body::text, 'UTF8'))
+         ORDER BY w.ord
+        RETURNING id
+    )
+    SELECT coalesce(array_agg(m.id ORDER BY m.id), '{}') INTO made FROM made_now m;
+    RETURN made;
+END $$;
+
+-- mirror.sites against names: * ? [a-c] [!a] {a,b}. A pattern that is none matches nothing.
+CREATE FUNCTION farm.glob(pattern text, name text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    re text := regexp_replace(pattern, '([.^$+()|\\])', '\\\1', 'g');
+BEGIN
+    re := replace(replace(replace(re, '*', '.*'), '?', '.'), '[!', '[^');
+    IF re ~ '\{' THEN
+        re := replace(replace(replace(re, '{', '('), '}', ')'), ',', '|');
+    END IF;
+    RETURN name ~ ('^' || re || '$');
+EXCEPTION WHEN invalid_regular_expression THEN
+    RETURN false;
+END $$;
+
+-- Brings image_site in line with what the images ask for, and returns what is new.
+CREATE FUNCTION farm.match_sites(images bigint[]) RETURNS farm.image_site[] LANGUAGE plpgsql AS $$
+DECLARE
+    added farm.image_site[];
+BEGIN
+    WITH pattern AS (
+        SELECT i.id AS image_id, e.pattern
+          FROM farm.image i CROSS JOIN jsonb_array_elements_text(coalesce(i.spec->'mirror'->'sites', '[]')) e (pattern)
+         WHERE i.id = ANY (images) AND i.removed_at IS NULL
+    ), hit AS (
+        SELECT p.pattern, s.id AS site_id
+          FROM (SELECT DISTINCT pattern FROM pattern) p, farm.site s
+         WHERE s.kind = 'acp' AND s.registry IS NOT NULL AND farm.glob(p.pattern, s.name)
+    ), wanted AS (
+        SELECT DISTINCT p.image_id, h.site_id FROM pattern p JOIN hit h ON h.pattern = p.pattern
+    ), dropped AS (
+        DELETE FROM farm.image_site t WHERE t.image_id = ANY (images)
+           AND NOT EXISTS (SELECT FROM wanted w WHERE w.image_id = t.image_id AND w.site_id = t.site_id)
+    ), new AS (
+        INSERT INTO farm.image_site (image_id, site_id) SELECT w.image_id, w.site_id FROM wanted w
+        ON CONFLICT (image_id, site_id) DO NOTHING
+        RETURNING image_site
+    )
+    SELECT coalesce(array_agg(n.image_site), '{}') INTO added FROM new n;
+    RETURN added;
+END $$;
+
+-- Something to mirror is there, or on its way.
+CREATE FUNCTION farm.has_release(image bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM farm.release r WHERE r.image_id = image AND r.state = 'released')
+           OR EXISTS (SELECT FROM farm.job j WHERE j.image_id = image AND j.image_arch_id IS NULL AND j.kind = 'publish'
+                                              AND j.state IN ('waiting', 'ready', 'leased', 'running'))
+$$;
+
+CREATE FUNCTION farm.is_manual(spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(spec->'publish'->>'when', 'tested') = 'manual'
+$$;
+
+-- One job for each of the kinds and each architecture or site of an image, in the order of the chain.
+CREATE FUNCTION farm.chain(image_id bigint, kinds text[], revision bigint, because text, because_of text, only_arch bigint DEFAULT NULL, only_site bigint DEFAULT NULL)
+RETURNS farm.wanted_job[] LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg((c.kind, chain.image_id, c.arch, c.site, revision, because, because_of)::farm.wanted_job ORDER BY c.step, c.arch, c.site), '{}')
+      FROM (SELECT k.step, k.kind, a.id AS arch, NULL::bigint AS site
+              FROM (VALUES (1, 'build'), (2, 'test')) k (step, kind), farm.image_arch a
+             WHERE a.image_id = chain.image_id AND a.removed_at IS NULL AND (only_arch IS NULL OR a.id = only_arch)
+            UNION ALL
+            SELECT 3, 'publish', NULL, NULL
+            UNION ALL
+            SELECT 4, 'mirror', NULL, t.site_id
+              FROM farm.image_site t WHERE t.image_id = chain.image_id AND (only_site IS NULL OR t.site_id = only_site)) c
+     WHERE c.kind = ANY (kinds)
+$$;
+
+-- A registry has lost what was built: it counts as never built, and the image is made again from there. Jobs that wait for the same
+-- are not doubled.
+CREATE FUNCTION farm.digest_gone(lost farm.digest, job_id bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    j farm.job;
+BEGIN
+    SELECT q.* INTO j FROM farm.job q WHERE q.id = job_id;
+    UPDATE farm.build_result b SET gone_at = now() WHERE b.digest = lost AND b.gone_at IS NULL;
+    UPDATE farm.image_arch a SET passing_digest = NULL, passing_repository = NULL WHERE a.passing_digest = lost;
+    RETURN farm.add_jobs(ARRAY(
+        SELECT w FROM unnest(farm.chain(j.image_id, CASE j.kind WHEN 'test' THEN '{build,test}' ELSE '{build,test,publish}' END::text[],
+                                        j.revision_id, 'gone', lost::text, j.image_arch_id)) w
+         WHERE NOT EXISTS (SELECT FROM farm.job o
+                            WHERE o.image_id = w.image_id AND o.kind = w.kind AND o.image_arch_id IS NOT DISTINCT FROM w.image_arch_id
+                              AND o.state IN ('waiting', 'ready', 'leased', 'running'))), 0);
+END $$;

@@ -1,0 +1,253 @@
+-- 0011_plans: one commit's plan becomes what is wanted, and jobs for what changed.
+--
+-- stage -> compare with what is stored -> store -> jobs. All set-based: a plan may hold 10,000 images.
+
+CREATE UNLOGGED TABLE farm.plan_stage (
+    revision_id     bigint NOT NULL,
+    ord             bigint NOT NULL,
+    name            farm.image_name NOT NULL,
+    arch            text NOT NULL CHECK (arch ~ '^[a-z0-9]+(/[a-z0-9]+)?$'),
+    recipe          farm.digest NOT NULL,
+    tests_key       farm.digest NOT NULL,
+    publish_key     farm.digest NOT NULL,
+    spec            jsonb NOT NULL,
+    image_id        bigint,
+    image_arch_id   bigint,
+    recipe_changed  boolean,
+    tests_changed   boolean,
+    publish_changed boolean,
+    because         text,
+    because_of      text,
+    PRIMARY KEY (revision_id, name, arch)
+);
+
+-- Whether a definition error speaks of the image: then a plan without that image does not mean that it is gone.
+CREATE FUNCTION farm.error_concerns(error jsonb, name text, spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT error->>'image' = name OR error->>'file' IS NULL OR error->>'file' = 'bootfarm.yaml' OR error->>'file' = spec->>'file'
+           OR regexp_replace(error->>'file', '[^/]*$', '') = regexp_replace(spec->>'file', '[^/]*$', '')
+$$;
+
+CREATE FUNCTION farm.add_definition_error(ref bigint, revision bigint, severity text, error jsonb) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO farm.definition_error (ref_id, revision_id, severity, file, line, col, code, message, hint)
+    VALUES (ref, revision, severity, error->>'file', (error->>'line')::int, (error->>'column')::int, coalesce(error->>'code', 'error'),
+            left(coalesce(error->>'message', 'no message'), 2000), left(error->>'hint', 1000))
+$$;
+
+-- Takes staged images out that cannot be placed: an unknown site, or a parent that neither this plan nor an earlier one has.
+-- Returns them as errors.
+CREATE FUNCTION farm.reject_staged(ref bigint, revision bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    errors jsonb := '[]';
+    more jsonb;
+BEGIN
+    LOOP
+        WITH bad AS (
+            SELECT s.name, s.arch, s.spec->>'file' AS file, 'unknown-site' AS code, format('there is no site %s', s.spec->'place'->>'site') AS message,
+                   'add it with `bootfarm site add`, or correct `place: {site: …}`' AS hint
+              FROM farm.plan_stage s
+             WHERE s.revision_id = revision AND s.spec->'place'->>'site' <> 'hub'
+               AND NOT EXISTS (SELECT FROM farm.site t WHERE t.name = s.spec->'place'->>'site')
+            UNION ALL
+            SELECT s.name, s.arch, s.spec->>'file', 'parent-missing', format('its parent %s has no usable definition', e->>'image'), 'correct the parent first'
+              FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e
+             WHERE s.revision_id = revision
+               AND NOT EXISTS (SELECT FROM farm.plan_stage p WHERE p.revision_id = revision AND p.name = e->>'image' AND p.arch = s.arch)
+               AND NOT EXISTS (SELECT FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id
+                                WHERE i.ref_id = ref AND i.name = e->>'image' AND a.arch = s.arch AND i.removed_at IS NULL AND a.removed_at IS NULL)
+        ), taken AS (
+            DELETE FROM farm.plan_stage s USING bad b WHERE s.revision_id = revision AND s.name = b.name AND s.arch = b.arch
+        )
+        SELECT jsonb_agg(jsonb_build_object('image', b.name, 'file', b.file, 'code', b.code, 'message', b.message, 'hint', b.hint)) INTO more FROM bad b;
+        EXIT WHEN more IS NULL;
+        errors := errors || more;
+    END LOOP;
+    RETURN errors;
+END $$;
+
+-- What the definition itself says of the build: neither its context's content, nor arguments, nor what cannot change the result.
+CREATE FUNCTION farm.definition_part(spec jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT spec - '{recipe,context_key,artifact,tests_key,tests_artifact,scripts_key,publish_key,test,publish,mirror,place,priority,wave,build,provides}'::text[]
+           || coalesce((spec->'build') - '{args,timeout_ms,silence_ms,memory,cpus,cache}'::text[], '{}')
+$$;
+
+-- What differs from what is stored, and the first reason for it. Whoever changed by itself never says `parent`.
+CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LANGUAGE sql AS $$
+    UPDATE farm.plan_stage s
+       SET image_id = o.image_id, image_arch_id = o.arch_id,
+           recipe_changed = o.fresh OR s.recipe <> o.recipe, tests_changed = o.fresh OR s.tests_key <> o.tests_key,
+           publish_changed = o.fresh_image OR s.publish_key <> o.publish_key
+      FROM (SELECT q.name, q.arch, i.id AS image_id, a.id AS arch_id, a.recipe, a.tests_key, i.publish_key,
+                   i.id IS NULL OR i.removed_at IS NOT NULL AS fresh_image,
+                   i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL AS fresh
+              FROM farm.plan_stage q
+              LEFT JOIN farm.image i ON i.ref_id = ref AND i.name = q.name
+              LEFT JOIN farm.image_arch a ON a.image_id = i.id AND a.arch = q.arch
+             WHERE q.revision_id = revision) o
+     WHERE s.revision_id = revision AND s.name = o.name AND s.arch = o.arch;
+
+    UPDATE farm.plan_stage s
+       SET because = w.because, because_of = w.because_of
+      FROM farm.plan_stage q
+      LEFT JOIN farm.image i ON i.id = q.image_id
+      LEFT JOIN farm.image_arch a ON a.id = q.image_arch_id
+     CROSS JOIN LATERAL (SELECT q.spec->'build' AS new_build, a.spec->'build' AS old_build) b
+     CROSS JOIN LATERAL (
+        SELECT min(coalesce(n.key, o.key)) AS name
+          FROM jsonb_each_text(coalesce(b.new_build->'args', '{}')) n FULL JOIN jsonb_each_text(coalesce(b.old_build->'args', '{}')) o ON o.key = n.key
+         WHERE n.value IS DISTINCT FROM o.value) argument
+     CROSS JOIN LATERAL (
+        SELECT min(e->>'image') AS name
+          FROM jsonb_array_elements(q.spec->'parents') e
+          JOIN farm.plan_stage p ON p.revision_id = revision AND p.name = e->>'image' AND p.arch = q.arch AND p.recipe_changed) parent
+     CROSS JOIN LATERAL (
+        SELECT * FROM (VALUES
+            (1, i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL, 'new', NULL),
+            (2, q.recipe_changed AND argument.name IS NOT NULL, 'argument', argument.name),
+            (3, q.recipe_changed AND farm.definition_part(q.spec) <> farm.definition_part(a.spec), 'definition', q.spec->>'file'),
+            (4, q.recipe_changed AND q.spec->>'context_key' <> a.spec->>'context_key', 'context', q.spec->>'context'),
+            (5, q.recipe_changed AND parent.name IS NOT NULL, 'parent', parent.name),
+            (6, q.recipe_changed, 'input', NULL),
+            (7, q.tests_changed, 'tests', NULL),
+            (8, q.publish_changed, 'publish', NULL)) r (rank, applies, because, because_of)
+         WHERE r.applies ORDER BY r.rank LIMIT 1) w
+     WHERE q.revision_id = revision AND s.revision_id = revision AND s.name = q.name AND s.arch = q.arch
+$$;
+
+-- Upserts images, architectures, edges and bases; returns the image_archs that are wanted no more.
+CREATE FUNCTION farm.store_staged(ref bigint, revision bigint, errors jsonb) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    removed bigint[];
+BEGIN
+    INSERT INTO farm.image AS i (ref_id, name, publish_key, spec, revision_id)
+    SELECT DISTINCT ON (s.name) ref, s.name, s.publish_key,
+           jsonb_strip_nulls(jsonb_build_object('publish', s.spec->'publish', 'publish_key', s.publish_key, 'mirror', s.spec->'mirror', 'place', s.spec->'place',
+                                                'priority', s.spec->'priority', 'file', s.spec->'file', 'matrix', s.spec->'matrix', 'provides', s.spec->'provides')),
+           revision
+      FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY s.name, s.arch
+    ON CONFLICT (ref_id, name) DO UPDATE
+       SET publish_key = excluded.publish_key, spec = excluded.spec, removed_at = NULL, broken_at = NULL,
+           revision_id = CASE WHEN i.publish_key = excluded.publish_key AND i.removed_at IS NULL
+                               AND NOT EXISTS (SELECT FROM farm.plan_stage c WHERE c.revision_id = revision AND c.name = i.name AND (c.recipe_changed OR c.tests_changed))
+                              THEN i.revision_id ELSE excluded.revision_id END;
+    UPDATE farm.plan_stage s SET image_id = i.id FROM farm.image i WHERE s.revision_id = revision AND i.ref_id = ref AND i.name = s.name;
+
+    INSERT INTO farm.image_arch (image_id, arch, recipe, tests_key, spec)
+    SELECT s.image_id, s.arch, s.recipe, s.tests_key, s.spec FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY s.ord
+    ON CONFLICT (image_id, arch) DO UPDATE SET recipe = excluded.recipe, tests_key = excluded.tests_key, spec = excluded.spec, removed_at = NULL;
+    UPDATE farm.plan_stage s SET image_arch_id = a.id FROM farm.image_arch a WHERE s.revision_id = revision AND a.image_id = s.image_id AND a.arch = s.arch;
+
+    DELETE FROM farm.image_parent e USING farm.plan_stage s WHERE s.revision_id = revision AND e.image_arch_id = s.image_arch_id;
+    INSERT INTO farm.image_parent (image_arch_id, parent_arch_id)
+    SELECT DISTINCT s.image_arch_id, a.id
+      FROM farm.plan_stage s
+     CROSS JOIN jsonb_array_elements(s.spec->'parents') e
+      JOIN farm.image i ON i.ref_id = ref AND i.name = e->>'image'
+      JOIN farm.image_arch a ON a.image_id = i.id AND a.arch = s.arch
+     WHERE s.revision_id = revision;
+
+    INSERT INTO farm.base (reference, arch)
+    SELECT DISTINCT e->>'ref', s.arch FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision ORDER BY 1, 2
+    ON CONFLICT (reference, arch) DO NOTHING;
+    DELETE FROM farm.image_base e USING farm.plan_stage s WHERE s.revision_id = revision AND e.image_arch_id = s.image_arch_id;
+    INSERT INTO farm.image_base (image_arch_id, base_id)
+    SELECT DISTINCT s.image_arch_id, b.id
+      FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e JOIN farm.base b ON b.reference = e->>'ref' AND b.arch = s.arch
+     WHERE s.revision_id = revision;
+
+    WITH dropped AS (
+        UPDATE farm.image_arch a SET removed_at = now()
+          FROM farm.image i
+         WHERE i.id = a.image_id AND i.ref_id = ref AND a.removed_at IS NULL AND i.removed_at IS NULL
+           AND EXISTS (SELECT FROM farm.plan_stage s WHERE s.revision_id = revision AND s.image_id = i.id)
+           AND NOT EXISTS (SELECT FROM farm.plan_stage s WHERE s.revision_id = revision AND s.image_arch_id = a.id)
+        RETURNING a.id
+    ), vanished AS (
+        UPDATE farm.image i SET removed_at = now()
+         WHERE i.ref_id = ref AND i.removed_at IS NULL
+           AND NOT EXISTS (SELECT FROM farm.plan_stage s WHERE s.revision_id = revision AND s.image_id = i.id)
+           AND NOT EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
+        RETURNING i.id
+    ), broken AS (
+        UPDATE farm.image i SET broken_at = coalesce(i.broken_at, now())
+         WHERE i.ref_id = ref AND i.removed_at IS NULL
+           AND NOT EXISTS (SELECT FROM farm.plan_stage s WHERE s.revision_id = revision AND s.image_id = i.id)
+           AND EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
+    )
+    SELECT ARRAY(SELECT d.id FROM dropped d UNION SELECT a.id FROM vanished v JOIN farm.image_arch a ON a.image_id = v.id ORDER BY 1) INTO removed;
+    RETURN removed;
+END $$;
+
+-- build and test where the recipe changed, test where only the tests did, publish and every mirror where either or the publish rules
+-- did; a mirror alone for a site that is new to the image. What turns out to be there already is skipped when it becomes ready.
+CREATE FUNCTION farm.staged_jobs(revision bigint) RETURNS farm.wanted_job[] LANGUAGE plpgsql AS $$
+DECLARE
+    added farm.image_site[];
+    wanted farm.wanted_job[];
+BEGIN
+    added := farm.match_sites(ARRAY(SELECT DISTINCT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision));
+    WITH image AS (
+        SELECT s.image_id, min((s.spec->>'wave')::int) AS wave, bool_or(s.recipe_changed OR s.tests_changed OR s.publish_changed) AS changed,
+               (array_agg(s.because ORDER BY s.because IS NULL, s.ord))[1] AS because, (array_agg(s.because_of ORDER BY s.because IS NULL, s.ord))[1] AS because_of,
+               bool_or(farm.is_manual(s.spec)) AS manual
+          FROM farm.plan_stage s WHERE s.revision_id = revision GROUP BY s.image_id
+    ), chain AS (
+        SELECT i.wave, s.image_id, k.step, k.kind, s.image_arch_id, NULL::bigint AS site_id, s.because, s.because_of
+          FROM farm.plan_stage s JOIN image i ON i.image_id = s.image_id
+         CROSS JOIN (VALUES (1, 'build'), (2, 'test')) k (step, kind)
+         WHERE s.revision_id = revision AND (s.recipe_changed OR (s.tests_changed AND k.kind = 'test'))
+        UNION ALL
+        SELECT i.wave, i.image_id, 3, 'publish', NULL, NULL, i.because, i.because_of FROM image i WHERE i.changed AND NOT i.manual
+        UNION ALL
+        SELECT i.wave, i.image_id, 4, 'mirror', NULL, t.site_id, i.because, i.because_of
+          FROM image i JOIN farm.image_site t ON t.image_id = i.image_id WHERE i.changed AND NOT i.manual
+        UNION ALL
+        SELECT i.wave, i.image_id, 4, 'mirror', NULL, n.site_id, 'site', (SELECT t.name FROM farm.site t WHERE t.id = n.site_id)
+          FROM image i JOIN unnest(added) n ON n.image_id = i.image_id WHERE (NOT i.changed OR i.manual) AND farm.has_release(i.image_id)
+    )
+    SELECT coalesce(array_agg((c.kind, c.image_id, c.image_arch_id, c.site_id, revision, c.because, c.because_of)::farm.wanted_job
+                              ORDER BY c.wave, c.image_id, c.step, c.image_arch_id, c.site_id), '{}')
+      INTO wanted FROM chain c;
+    RETURN wanted;
+END $$;
+
+CREATE FUNCTION farm.plan_commit(repo bigint, plan jsonb) RETURNS TABLE (jobs bigint[], image_archs bigint[]) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    r farm.ref;
+    revision bigint;
+    errors jsonb;
+    removed bigint[];
+BEGIN
+    PERFORM farm.my_term();
+    IF NOT EXISTS (SELECT FROM farm.repo p WHERE p.id = repo AND p.removed_at IS NULL) THEN
+        RETURN QUERY SELECT '{}'::bigint[], '{}'::bigint[];
+        RETURN;
+    END IF;
+    INSERT INTO farm.ref (repo_id, name) VALUES (repo, plan->>'ref') ON CONFLICT (repo_id, name) DO NOTHING;
+    SELECT q.* INTO r FROM farm.ref q WHERE q.repo_id = repo AND q.name = plan->>'ref' FOR UPDATE;
+    IF r.oid = plan->>'oid' THEN
+        SELECT v.id INTO revision FROM farm.revision v WHERE v.ref_id = r.id AND v.serial = r.serial;
+        RETURN QUERY SELECT ARRAY(SELECT j.id FROM farm.job j WHERE j.revision_id = revision ORDER BY 1),
+                            ARRAY(SELECT a.id FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id WHERE i.ref_id = r.id ORDER BY 1);
+        RETURN;
+    END IF;
+
+    INSERT INTO farm.revision (ref_id, serial, oid) VALUES (r.id, r.serial + 1, plan->>'oid') RETURNING id INTO revision;
+    UPDATE farm.ref q SET oid = plan->>'oid', serial = r.serial + 1, gone_at = NULL WHERE q.id = r.id;
+    INSERT INTO farm.plan_stage (revision_id, ord, name, arch, recipe, tests_key, publish_key, spec)
+    SELECT revision, e.ord, e.i->>'name', e.i->>'arch', e.i->>'recipe', e.i->>'tests_key', e.i->>'publish_key',
+           e.i || jsonb_build_object('parents', coalesce(e.i->'parents', '[]'), 'externals', coalesce(e.i->'externals', '[]'))
+      FROM jsonb_array_elements(plan->'images') WITH ORDINALITY e (i, ord);
+
+    errors := coalesce(plan->'errors', '[]') || farm.reject_staged(r.id, revision);
+    DELETE FROM farm.definition_error d WHERE d.ref_id = r.id;
+    PERFORM farm.add_definition_error(r.id, revision, 'error', e) FROM jsonb_array_elements(errors) e;
+    PERFORM farm.add_definition_error(r.id, revision, 'warning', e) FROM jsonb_array_elements(coalesce(plan->'warnings', '[]')) e;
+    PERFORM farm.compare_staged(r.id, revision);
+    removed := farm.store_staged(r.id, revision, errors);
+    RETURN QUERY
+    WITH made AS (SELECT farm.add_jobs(farm.staged_jobs(revision), 0) AS ids)
+    SELECT m.ids, ARRAY(SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY 1) || removed FROM made m;
+    DELETE FROM farm.plan_stage s WHERE s.revision_id = revision;
+    PERFORM pg_notify('farm_change', 'images');
+END $$;

@@ -1,0 +1,152 @@
+-- 0013_commands: what operators ask for. submit_command checks and stores; the leader carries out.
+
+-- The arguments each verb knows. `kind`: text, number, bool, list (of text), or what it names: image, job, worker, site, repo.
+CREATE TABLE farm.command_arg (
+    verb     text NOT NULL,
+    arg      text NOT NULL,
+    kind     text NOT NULL,
+    required boolean NOT NULL,
+    PRIMARY KEY (verb, arg)
+);
+INSERT INTO farm.command_arg (verb, arg, kind, required) VALUES
+    ('repo_add', 'url', 'text', true), ('repo_add', 'slug', 'text', false), ('repo_add', 'refs', 'list', false), ('repo_add', 'poll_every', 'text', false),
+    ('repo_add', 'ssh_key', 'text', false), ('repo_add', 'known_hosts', 'text', false), ('repo_add', 'ca_file', 'text', false),
+    ('repo_add', 'credentials', 'text', false),
+    ('repo_remove', 'slug', 'repo', true), ('repo_sync', 'slug', 'repo', true),
+    ('site_add', 'name', 'text', true), ('site_add', 'kind', 'text', true), ('site_add', 'registry', 'text', false), ('site_add', 'on_partition', 'text', false),
+    ('site_add', 'grace', 'text', false),
+    ('worker_enroll', 'name', 'text', true), ('worker_enroll', 'site', 'site', true), ('worker_enroll', 'roles', 'list', true), ('worker_enroll', 'public_key', 'text', true),
+    ('worker_revoke', 'name', 'worker', true), ('worker_drain', 'name', 'worker', true), ('worker_resume', 'name', 'worker', true),
+    ('job_cancel', 'job', 'job', true), ('job_retry', 'job', 'job', true),
+    ('build', 'image', 'image', true), ('build', 'arch', 'text', false), ('build', 'force', 'bool', false),
+    ('test', 'image', 'image', true), ('test', 'arch', 'text', false), ('test', 'force', 'bool', false),
+    ('publish', 'image', 'image', true), ('publish', 'arch', 'text', false), ('publish', 'force', 'bool', false),
+    ('mirror', 'image', 'image', true), ('mirror', 'site', 'site', false), ('mirror', 'force', 'bool', false),
+    ('setting_set', 'name', 'text', true), ('setting_set', 'value', 'text', true);
+
+CREATE FUNCTION farm.bad_argument(message text, hint text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', message USING ERRCODE = 'invalid_parameter_value', HINT = coalesce(hint, '');
+END $$;
+
+-- repo:name@ref; any part that is left out must be clear from the rest. A ref that is left out is the remote's HEAD where that has the image.
+CREATE FUNCTION farm.find_image(title text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    part constant text[] := regexp_match(title, '^(?:([^:@]+):)?([^:@]+)(?:@(.+))?$');
+    found_id bigint;
+    n int;
+    names text;
+BEGIN
+    WITH hit AS (
+        SELECT i.id, r.name = p.head AS is_head
+          FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id
+         WHERE i.removed_at IS NULL AND i.name = part[2] AND coalesce(p.slug = part[1], true) AND coalesce(r.name = part[3], true)
+    ), best AS (
+        SELECT h.id FROM hit h WHERE h.is_head OR NOT EXISTS (SELECT FROM hit o WHERE o.is_head)
+    )
+    SELECT count(*), min(b.id), string_agg(farm.image_title(b.id), ', ' ORDER BY b.id) INTO n, found_id, names FROM best b;
+    IF n = 0 THEN
+        PERFORM farm.bad_argument(format('there is no image %s', title), 'images are written repo:name@ref; `bootfarm status` lists them');
+    ELSIF n > 1 THEN
+        PERFORM farm.bad_argument(format('%s may mean %s', title, left(names, 500)), 'write repo:name@ref');
+    END IF;
+    RETURN found_id;
+END $$;
+
+-- A number, or the readable id: then the newest of that name.
+CREATE FUNCTION farm.find_job(arg jsonb) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    written constant text := arg #>> '{}';
+    part text[];
+    found_id bigint;
+BEGIN
+    IF written ~ '^[0-9]{1,18}$' THEN
+        SELECT j.id INTO found_id FROM farm.job j WHERE j.id = written::bigint;
+    ELSE
+        part := regexp_match(written, '^(build|test|publish|mirror):([^:@]+):([^:@]+)@([^:]+)(?::([^:]+))?$');
+        SELECT j.id INTO found_id
+          FROM farm.repo p
+          JOIN farm.ref r ON r.repo_id = p.id AND r.name = part[4]
+          JOIN farm.image i ON i.ref_id = r.id AND i.name = part[3]
+          JOIN farm.job j ON j.image_id = i.id AND j.kind = part[1]
+          LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
+          LEFT JOIN farm.site s ON s.id = j.target_site_id
+         WHERE p.slug = part[2] AND coalesce(a.arch, s.name) IS NOT DISTINCT FROM part[5]
+         ORDER BY j.id DESC LIMIT 1;
+    END IF;
+    IF found_id IS NULL THEN
+        PERFORM farm.bad_argument(format('there is no job %s', written), '`bootfarm job list` shows them');
+    END IF;
+    RETURN found_id;
+END $$;
+
+-- The id of what an argument names; NULL where it is a plain value. Raises when the value has not the form or names nothing.
+CREATE FUNCTION farm.check_argument(verb text, arg text, kind text, value jsonb) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    type constant text := jsonb_typeof(value);
+    written constant text := value #>> '{}';
+    id bigint;
+BEGIN
+    IF (CASE kind WHEN 'bool' THEN type <> 'boolean' WHEN 'list' THEN type <> 'array' WHEN 'job' THEN type NOT IN ('number', 'string') ELSE type <> 'string' END)
+       OR (type = 'string' AND (length(written) NOT BETWEEN 1 AND 1000 OR written ~ '[\x01-\x1f\x7f]'))
+       OR (type = 'array' AND (jsonb_array_length(value) NOT BETWEEN 1 AND 64
+                               OR EXISTS (SELECT FROM jsonb_array_elements(value) e WHERE jsonb_typeof(e) <> 'string' OR length(e #>> '{}') NOT BETWEEN 1 AND 255))) THEN
+        PERFORM farm.bad_argument(format('%s: %s must be %s', verb, arg, CASE kind WHEN 'bool' THEN 'true or false' WHEN 'list' THEN 'a list of texts'
+                                                                                  WHEN 'job' THEN 'the number or the name of a job' ELSE 'a text without control characters' END));
+    END IF;
+    CASE kind
+        WHEN 'image' THEN RETURN farm.find_image(written);
+        WHEN 'job' THEN RETURN farm.find_job(value);
+        WHEN 'worker' THEN SELECT w.id INTO id FROM farm.worker w WHERE w.name = written;
+        WHEN 'site' THEN SELECT s.id INTO id FROM farm.site s WHERE s.name = written;
+        WHEN 'repo' THEN SELECT p.id INTO id FROM farm.repo p WHERE p.slug = written AND p.removed_at IS NULL;
+        ELSE RETURN NULL;
+    END CASE;
+    IF id IS NULL THEN
+        PERFORM farm.bad_argument(format('%s: there is no %s %s', verb, CASE kind WHEN 'repo' THEN 'repository' ELSE kind END, written));
+    END IF;
+    RETURN id;
+END $$;
+
+-- Stores the command, with the id of each thing that its arguments name beside the name: {"name": "hub-build", "worker_id": 3}.
+CREATE FUNCTION dashboard.submit_command(verb text, args jsonb, who text, source text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    known farm.command_arg;
+    stored jsonb := args;
+    id bigint;
+    unknown text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM farm.command_arg c WHERE c.verb = submit_command.verb) THEN
+        PERFORM farm.bad_argument(format('there is no command %s', left(verb, 100)),
+                                  'known are ' || (SELECT string_agg(DISTINCT c.verb, ', ' ORDER BY c.verb) FROM farm.command_arg c));
+    END IF;
+    IF jsonb_typeof(args) IS DISTINCT FROM 'object' OR length(args::text) > 65536 OR coalesce(length(who), 0) NOT BETWEEN 1 AND 200
+       OR coalesce(length(source), 0) NOT BETWEEN 1 AND 200 THEN
+        PERFORM farm.bad_argument(format('%s: args must be an object of at most 64 KiB, who and source a text of at most 200 characters', verb));
+    END IF;
+    SELECT k INTO unknown FROM jsonb_object_keys(args) k WHERE NOT EXISTS (SELECT FROM farm.command_arg c WHERE c.verb = submit_command.verb AND c.arg = k) ORDER BY k LIMIT 1;
+    IF FOUND THEN
+        PERFORM farm.bad_argument(format('%s has no argument %s', verb, left(unknown, 100)),
+                                  'known are ' || (SELECT string_agg(c.arg, ', ' ORDER BY c.arg) FROM farm.command_arg c WHERE c.verb = submit_command.verb));
+    END IF;
+    FOR known IN SELECT c.* FROM farm.command_arg c WHERE c.verb = submit_command.verb ORDER BY c.arg LOOP
+        IF coalesce(args->known.arg, 'null') = 'null' THEN
+            IF known.required THEN
+                PERFORM farm.bad_argument(format('%s needs %s', verb, known.arg));
+            END IF;
+            stored := stored - known.arg;
+            CONTINUE;
+        END IF;
+        id := farm.check_argument(verb, known.arg, known.kind, args->known.arg);
+        IF id IS NOT NULL THEN
+            stored := stored || jsonb_build_object(known.kind || '_id', id);
+        END IF;
+    END LOOP;
+    INSERT INTO farm.command AS c (verb, args, who, source) VALUES (submit_command.verb, stored, submit_command.who, submit_command.source) RETURNING c.id INTO id;
+    PERFORM pg_notify('farm_command', id::text), pg_notify('farm_change', 'commands');
+    RETURN id;
+END $$;
+
+CREATE FUNCTION farm.commands() RETURNS TABLE (id bigint, verb text, args jsonb, who text) LANGUAGE sql STABLE AS $$
+    SELECT c.id, c.verb, c.args, c.who FROM farm.command c WHERE c.state = 'submitted' ORDER BY c.id
+$$;
