@@ -1,0 +1,50 @@
+/* plan, lint, init: bootfarm-planner does them, with our own standard streams. */
+#include "common/base/mem.h"
+#include "ctl/ctl.h"
+#include "ctl/program.h"
+#include <stdlib.h>
+
+const struct arg_option options_lint[] = {
+    {"rev", 0, "REV", "A commit, branch or tag instead of what lies in the folder"},
+    {"config", 0, "FILE", "Stands in for bootfarm.yaml"},
+    {0},
+};
+const struct arg_option options_plan[] = {
+    {"rev", 0, "REV", "A commit, branch or tag instead of what lies in the folder"},
+    {"since", 0, "REV", "Only what changed since then, and what depends on it"},
+    {"config", 0, "FILE", "Stands in for bootfarm.yaml"},
+    {0},
+};
+
+static int run_planner(struct ctl *c, const char *command)
+{
+    struct err e = ERR_INIT;
+    const char *argv[64] = {"bootfarm-planner", command};
+    size_t n = 2;
+
+    for (char *const *a = c->args.raw; *a; a++) {
+        if (n + 1 == ARRAY_SIZE(argv))
+            return ctl_usage("%s: more than %zu arguments", command, ARRAY_SIZE(argv) - 3);
+        argv[n++] = *a;
+    }
+    if (c->json)
+        argv[n++] = "--json";
+    argv[n] = NULL;
+    program_become(argv, &e);
+    return ctl_fail(&e);
+}
+
+int cmd_plan(struct ctl *c)
+{
+    return run_planner(c, "plan");
+}
+
+int cmd_lint(struct ctl *c)
+{
+    return run_planner(c, "lint");
+}
+
+int cmd_init(struct ctl *c)
+{
+    return run_planner(c, "init");
+}

@@ -1,0 +1,105 @@
+/* GET of rows: views, one job, one setting, health. PostgreSQL makes the JSON. */
+#include "common/base/mem.h"
+#include "scheduler/api/api.h"
+#include "scheduler/api/statements.h"
+#include "scheduler/api/views.h"
+#include <jansson.h>
+#include <stdlib.h>
+
+static void on_rows(void *arg, PGresult *rows, const struct err *e)
+{
+    struct request *r = arg;
+
+    if (rows)
+        answer_json_cell(r, 200, rows, "it does not exist");
+    else
+        answer_failure(r, e);
+}
+
+static bool param_of(const void *arg, size_t n, const char **name, const char **value)
+{
+    return request_param(arg, n, name, value);
+}
+
+static void no_such_view(struct request *r)
+{
+    BF_CLEANUP(str_release) struct str names = STR_INIT;
+
+    for (size_t i = 0; view_at(i); i++)
+        str_addf(&names, "%s%s", i ? ", " : "", view_at(i)->name);
+    request_error(r, 404, "no such list; there are %s", names.p);
+}
+
+void get_view(struct api *a, struct request *r, const char *rest)
+{
+    const struct view *v = view_find(rest);
+    struct view_query q;
+    struct err e = ERR_INIT;
+
+    if (!v) {
+        no_such_view(r);
+        return;
+    }
+    if (view_query_make(v, param_of, r, &q, &e) < 0)
+        answer_failure(r, &e);
+    else
+        pool_query(a->pool, q.sql.p, q.n, q.values, on_rows, r);
+    view_query_release(&q);
+}
+
+/* A job is named by its number or by its readable id; both are short. */
+bool job_key(struct request *r, const char *text, bool *is_number)
+{
+    int64_t id;
+
+    *is_number = parse_i64(text, 1, INT64_MAX, &id) == 0;
+    if (strlen(text) <= VIEW_FILTER_MAX)
+        return true;
+    request_error(r, 404, "there is no such job");
+    return false;
+}
+
+void get_job(struct api *a, struct request *r, const char *rest)
+{
+    bool is_number;
+
+    if (str_ends(rest, "/log")) {
+        BF_CLEANUP(free_ptr) char *job = xstrndup(rest, strlen(rest) - strlen("/log"));
+
+        get_log(a, r, job);
+    } else if (job_key(r, rest, &is_number)) {
+        pool_query(a->pool, is_number ? SQL_JOB_BY_ID : SQL_JOB_BY_NAME, 1, &rest, on_rows, r);
+    }
+}
+
+void get_setting(struct api *a, struct request *r, const char *rest)
+{
+    if (strlen(rest) > VIEW_FILTER_MAX)
+        request_error(r, 404, "there is no such setting");
+    else
+        pool_query(a->pool, SQL_SETTING, 1, &rest, on_rows, r);
+}
+
+/* ---- health -----------------------------------------------------------------------------------
+ */
+
+static void on_health(void *arg, PGresult *rows, const struct err *e)
+{
+    struct request *r = arg;
+    json_t *doc;
+
+    if (rows) {
+        answer_json_cell(r, 200, rows, "");
+        return;
+    }
+    doc = json_pack("{s:b, s:s, s:s}", "database", 0, "error", e->msg, "version", BOOTFARM_VERSION);
+    request_header(r, "Retry-After", "1");
+    request_json(r, 503, json_dumps(doc, JSON_COMPACT));
+    json_decref(doc);
+}
+
+void get_health(struct api *a, struct request *r, const char *rest)
+{
+    (void)rest;
+    pool_query(a->pool, SQL_HEALTH, 1, (const char *[]){BOOTFARM_VERSION}, on_health, r);
+}

@@ -1,0 +1,55 @@
+/* statements.h - every statement of this program, but for those that views.c makes from its table.
+ * They read `dashboard` only, and call its one function that writes. */
+#ifndef BF_API_STATEMENTS_H
+#define BF_API_STATEMENTS_H
+
+/* One row, one column: JSON. A leader that was silent for 5 s is none. */
+#define SQL_HEALTH                                                                            \
+    "SELECT row_to_json(h)::text FROM (SELECT true AS database, " \
+    "CASE WHEN l.seconds_ago < 5 THEN l.holder END AS leader, l.term, $1::text AS version FROM (SELECT 1) one LEFT JOIN dashboard.leader l ON true) h"
+#define SQL_SETTING "SELECT row_to_json(s)::text FROM dashboard.settings s WHERE s.name = $1::text"
+
+/* A job with its attempts and events instead of their number; the newest one that fits. */
+#define SQL_JOB_(which)                                                                         \
+    "SELECT (to_jsonb(j) || jsonb_build_object("                                                \
+    "'attempts', (SELECT coalesce(jsonb_agg(t ORDER BY t.number), '[]') FROM "                  \
+    "(SELECT * FROM dashboard.attempts a WHERE a.job_id = j.id ORDER BY a.number DESC LIMIT "   \
+    "1000) t), "                                                                                \
+    "'events', (SELECT coalesce(jsonb_agg(v ORDER BY v.id), '[]') FROM "                        \
+    "(SELECT * FROM dashboard.events e WHERE e.job_id = j.id ORDER BY e.id DESC LIMIT 1000) v)" \
+    "))::text FROM " which " ORDER BY j.id DESC LIMIT 1"
+#define SQL_JOB_BY_ID SQL_JOB_("dashboard.jobs j WHERE j.id = $1::bigint")
+/* The parts of the name find the rows by index; the name itself is made by the view. */
+#define SQL_NAMED_JOB_                                                                 \
+    "(SELECT regexp_match($1::text, '^([a-z]+):([^:@]+):[^:@]+@([^:]+)') AS part) p, " \
+    "dashboard.jobs j WHERE j.kind = p.part[1] AND j.repository = p.part[2] "          \
+    "AND j.ref = p.part[3] AND j.name = $1::text"
+#define SQL_JOB_BY_NAME SQL_JOB_(SQL_NAMED_JOB_)
+
+#define SQL_SUBMIT "SELECT dashboard.submit_command($1::text, $2::jsonb, $3::text, $4::text)"
+/* The row as JSON, and whether it is still open. */
+#define SQL_COMMAND                                                                 \
+    "SELECT row_to_json(c)::text, c.state = 'submitted' FROM dashboard.commands c " \
+    "WHERE c.id = $1::bigint"
+
+/* The attempt whose log is wanted: of job $1 (number or readable id, then the newest such job), the
+ * $2-th or, NULL, the newest. */
+#define SQL_ATTEMPT_(which)                                    \
+    "SELECT t.id FROM dashboard.attempts t WHERE t.job_id = "  \
+    "(SELECT j.id FROM " which " ORDER BY j.id DESC LIMIT 1) " \
+    "AND ($2::int IS NULL OR t.number = $2::int) ORDER BY t.number DESC LIMIT 1"
+#define SQL_ATTEMPT_BY_ID SQL_ATTEMPT_("dashboard.jobs j WHERE j.id = $1::bigint")
+#define SQL_ATTEMPT_BY_NAME SQL_ATTEMPT_(SQL_NAMED_JOB_)
+
+/* Of attempt $1 from byte $2: has the log ended, its length (NULL: not sealed), and a chunk in each
+ * row (NULL: there is no further one). An attempt that ended a minute ago without a seal (its
+ * worker is gone) gets no more. */
+#define SQL_LOG                                                                              \
+    "SELECT t.log_sealed OR coalesce(t.ended_at < now() - interval '1 minute', false), "     \
+    "CASE WHEN t.log_sealed THEN t.log_length END, "                                         \
+    "c.byte_offset, c.raw_bytes, c.gap_bytes, c.data "                                       \
+    "FROM dashboard.attempts t "                                                             \
+    "LEFT JOIN dashboard.job_log($1::uuid, $2::bigint, 4) c ON true "                        \
+    "WHERE t.id = $1::uuid ORDER BY c.byte_offset"
+
+#endif

@@ -1,0 +1,120 @@
+# lib.sh - sourced by the tests of this folder (bash): a private PostgreSQL with the real schema, the real bootfarm-api on a socket of its own,
+# the real bootfarm. Run by ctest with SRC (the source tree) and BIN (the programs) set.
+#
+#     farm_up [OPTION...]      PostgreSQL, schema, API (options go to it); everything goes at exit
+#     api_start, api_stop      the API alone
+#     get PATH                 body of a GET; the status is in $status
+#     ask CURL-OPTION...       the same with any options of curl
+#     fail WHAT                the test failed
+#     expect WHAT COMMAND...   the command must succeed
+#     soon WHAT COMMAND...     it must succeed within 20 s
+# shellcheck shell=bash
+set -u
+: "${SRC:?}" "${BIN:?}"
+
+# shellcheck source=/dev/null
+. "$SRC/tests/lib/pg.sh"
+# shellcheck source=/dev/null
+. "$SRC/tests/schema/load.sh"
+
+T=$(mktemp -d /tmp/bootfarm-api-test.XXXXXX)
+chmod 755 "$T"
+SOCK=$T/api.sock
+API_PID=
+LEADER_PID=
+export BOOTFARM_SOCKET=$SOCK NO_COLOR=1
+
+fail() {
+    echo "FAILED: $*" >&2
+    sed 's/^/    api: /' "$T/api.log" >&2 2>/dev/null
+    exit 1
+}
+
+expect() {
+    local what=$1
+    shift
+    "$@" || fail "$what: $*"
+}
+
+# A pause without a process: the tests wait for conditions, and look every 50 ms.
+pause() { read -r -t 0.05 <> <(:) || :; }
+
+soon() {
+    local what=$1 end=$((SECONDS + 20))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || fail "$what: not within 20 s: $*"
+        pause
+    done
+}
+
+clean_up() {
+    [ -z "$LEADER_PID" ] || kill "$LEADER_PID" 2>/dev/null
+    [ -z "$API_PID" ] || kill "$API_PID" 2>/dev/null
+    wait
+    pg_stop
+    rm -rf "$T"
+}
+trap clean_up EXIT
+
+api_answers() { curl -s --unix-socket "$SOCK" http://x/v1/health >/dev/null; }
+
+# The sanitizers' reports end the test: the log of the API is looked at when it stops.
+api_start() {
+    "$BIN/bootfarm-api" --socket="$SOCK" --database="${DATABASE:-$PG_URL}" "$@" 2>>"$T/api.log" &
+    API_PID=$!
+    soon "bootfarm-api answers" api_answers
+}
+
+api_stop() { # api_stop [SIGNAL]: waits, and checks that it ended well
+    local rc=0
+    kill "-${1:-TERM}" "$API_PID"
+    wait "$API_PID" || rc=$?
+    API_PID=
+    [ "$rc" = 0 ] || [ "${1:-TERM}" = KILL ] || fail "bootfarm-api ended with status $rc"
+    ! grep -E "Sanitizer|runtime error" "$T/api.log" || fail "the sanitizer found something"
+}
+
+farm_up() {
+    pg_start || fail "no PostgreSQL"
+    schema_load "$SRC/schema" || fail "no schema"
+    sql "create role api_user login in role bootfarm_api"
+    # As the API's own role: what it may not read, the tests cannot see either.
+    DATABASE="postgresql://api_user@127.0.0.1:$PGPORT/postgres"
+    api_start "$@"
+}
+
+sql() { psql -X -q -At -v ON_ERROR_STOP=1 -c "$1"; }
+
+ask() {
+    local out
+    out=$(curl -s --unix-socket "$SOCK" -o "$T/body" -w '%{http_code}' "$@") || true
+    status=$out
+    body=$(cat "$T/body" 2>/dev/null)
+}
+
+get() { ask "http://x$1"; }
+command_json() { ask -d "$1" "http://x/v1/commands${2:-}"; }
+
+status_is() { [ "$status" = "$1" ] || fail "status $status instead of $1: $body"; }
+says() { grep -qF -- "$1" <<<"$body" || fail "the answer lacks '$1': $body"; }
+holds() { jq -e "$1" <<<"$body" >/dev/null || fail "the answer lacks $1: $body"; }
+
+# ---- the leader's part, done by psql with the functions that the scheduler calls ------------------------------
+
+lead() {
+    TERM_NOW=$(sql "select term from farm.lead('test:1')")
+}
+
+# Carries out submitted commands until the end of the test, as a leader does.
+leader_start() {
+    lead
+    (
+        trap 'exit 0' TERM
+        while :; do
+            psql -X -q -At -c "select farm.check_term($TERM_NOW); select farm.renew($TERM_NOW); select (farm.command_apply(c.id)).state from farm.commands() c where c.verb not in ('job_cancel', 'job_retry', 'worker_drain', 'worker_resume'); select farm.command_done(array_agg(c.id), array_agg('done'::text), array_agg('{}'::jsonb), array_agg('carried out by the test'::text)) from farm.commands() c having count(*) > 0" >>"$T/leader.log" 2>&1
+            read -r -t 0.1 <> <(:) || :
+        done
+    ) &
+    LEADER_PID=$!
+}

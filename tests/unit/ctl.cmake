@@ -1,0 +1,4 @@
+# ctl: tables, arguments and references of the command line.
+foreach(part args render reference)
+  bf_criterion(unit_ctl_${part} SOURCES unit/ctl/${part}.c LIBS bf_ctl LABELS unit)
+endforeach()
