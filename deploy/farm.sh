@@ -272,6 +272,7 @@ farm_up() {
     if [ ! -e "$FARM/etc/farm-is-set-up" ]; then
         farm_cli setting set staging_registry "$(farm_registry staging)"
         farm_cli setting set release_registry "$(farm_registry release)"
+        farm_cli site list --json | grep -q '"hub"' || farm_cli site add hub --kind hub --registry "$(farm_registry release)"
         farm_cli site list --json | grep -q '"acp-1"' || farm_cli site add acp-1 --kind acp --registry "$(farm_registry acp-1)"
         touch "$FARM/etc/farm-is-set-up"
     fi

@@ -22,7 +22,7 @@ printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo other > /etc/number\n' >"$r
 farm_repo line "$repo"
 work=$FARM/line
 
-state() { bf status --json | jq -r ".[] | select(.image == \"line:$1@main\") | .state"; }
+state() { bf status --json | jq -r ".[] | select(.name == \"line:$1@main\") | .state"; }
 is() { [ "$(state "$1")" = "$2" ]; }
 digest_of() { skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$1"; }
 for i in base child other; do wait_for 120 "$i to be Synced" is "$i" Synced; done
@@ -75,10 +75,10 @@ for i in base child; do wait_for 120 "$i to be Synced" is "$i" Synced; done
 say "the Git server is down: said, and picked up later"
 mv "$FARM/git/line.git" "$FARM/git/away.git"
 bf repo sync line || true
-git_said() { bf status | grep -q 'line'; bf repo list --json | jq -e '.[] | select(.repository == "line" and .error != null)' >/dev/null; }
+git_said() { bf status | grep -q 'line'; bf repo list --json | jq -e '.[] | select(.name == "line" and .error != null)' >/dev/null; }
 wait_for 60 "repo list to say that line cannot be read" git_said
 mv "$FARM/git/away.git" "$FARM/git/line.git"
-git_well() { bf repo list --json | jq -e '.[] | select(.repository == "line" and .error == null)' >/dev/null; }
+git_well() { bf repo list --json | jq -e '.[] | select(.name == "line" and .error == null)' >/dev/null; }
 bf repo sync line || true
 wait_for 90 "line to be read again" git_well
 

@@ -31,8 +31,8 @@ git init -q -b main "$repo"
 git -C "$repo" -c user.name=x -c user.email=x@localhost add -A
 git -C "$repo" -c user.name=x -c user.email=x@localhost commit -qm "First version"
 git clone -q --bare "$repo" "$FARM/git/one.git"
-synced() { bf status --json | jq -e ".[] | select(.image == \"$1:one@main\" and .state == \"Synced\")" >/dev/null; }
-error_of() { bf repo list --json | jq -r ".[] | select(.repository == \"$1\") | .error // empty"; }
+synced() { bf status --json | jq -e ".[] | select(.name == \"$1:one@main\" and .state == \"Synced\")" >/dev/null; }
+error_of() { bf repo list --json | jq -r ".[] | select(.name == \"$1\") | .error // empty"; }
 has_error() { [ -n "$(error_of "$1")" ]; }
 
 say "Git over ssh: the host key is pinned"

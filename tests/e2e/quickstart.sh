@@ -11,7 +11,7 @@ trap 'farm_init "$BOOTFARM_HOME"; e2e_cleanup "$BOOTFARM_HOME" $?' EXIT
 farm_init "$BOOTFARM_HOME"
 work=$FARM/plant
 
-images=$(bf status --json | jq -r '.[] | "\(.image) \(.state)"' | sort)
+images=$(bf status --json | jq -r '.[] | "\(.name) \(.state)"' | sort)
 expect_lines "images" "plant:base@main Synced
 plant:gateway-acp-1@main Synced
 plant:gateway-acp-2@main Synced
