@@ -1,0 +1,515 @@
+/* The stages of a Containerfile with the arguments of one image: what is reached, and what that
+ * needs.
+ *
+ * Stages depend on earlier ones only, so one pass forward collects what each needs, and one pass
+ * backward from the target marks what is reached. */
+#include "scheduler/plan/containerfile.h"
+
+#include "common/base/str.h"
+#include "scheduler/plan/reference.h"
+#include "scheduler/plan/tree.h"
+#include <strings.h>
+
+/* What a stage knows. ENV goes before ARG; a stage built on a stage inherits both. */
+struct scope {
+    const struct scope *base;
+    struct smap env, arg;
+};
+
+struct problem {
+    size_t stage;
+    struct diag_at at;
+    const char *code, *hint, *message;
+};
+
+struct link { /* `stage` needs `other` */
+    size_t stage, other;
+};
+
+struct resolver {
+    struct arena *a;
+    const struct cfile *f;
+    const struct cf_env *env;
+    struct cf_arg *own;       /* env->arg */
+    struct smap user, header; /* name → element of own; values of header ARGs */
+    struct scope *scope;      /* one per stage */
+    struct smap names;        /* stage name → index + 1, the latest so far */
+    size_t stage, target;
+    const char *file; /* of the instruction at hand: the parent's for ONBUILD */
+    VEC(struct cf_use) uses;
+    VEC(struct problem) problems;
+    VEC(struct link) links;
+    VEC(struct link) args; /* stage (SIZE_MAX: the header) declares the argument with this index */
+    bool in_header;
+    struct {
+        bool whole, heredoc, after;
+        VEC(const char *) sources;
+    } * seen; /* one per stage */
+};
+
+static void problem(struct resolver *r, struct cf_pos at, const char *code, const char *hint,
+                    const char *message)
+{
+    *vec_push(&r->problems) = (struct problem){
+        .stage = r->stage,
+        .at = {.file = r->file, .line = at.line, .column = at.column},
+        .code = code,
+        .hint = hint,
+        .message = message,
+    };
+}
+
+/* ---- values ---- */
+
+static const char *builtin(const struct resolver *r, const char *name)
+{
+    if (str_starts(name, "TARGET"))
+        name += strlen("TARGET");
+    else if (str_starts(name, "BUILD"))
+        name += strlen("BUILD");
+    else
+        return NULL;
+    if (strcmp(name, "PLATFORM") == 0)
+        return arena_fmt(r->a, "linux/%s", r->env->arch);
+    if (strcmp(name, "OS") == 0)
+        return "linux";
+    if (strcmp(name, "ARCH") == 0)
+        return r->env->arch;
+    return strcmp(name, "VARIANT") == 0 ? "" : NULL;
+}
+
+static const char *header_lookup(void *arg, const char *name)
+{
+    struct resolver *r = arg;
+    const char *value = smap_get(&r->header, name);
+    return value != NULL ? value : builtin(r, name);
+}
+
+static const char *scope_lookup(void *arg, const char *name)
+{
+    struct resolver *r = arg;
+    for (const struct scope *s = &r->scope[r->stage]; s != NULL; s = s->base) {
+        const char *value = smap_get(&s->env, name);
+        if (value != NULL)
+            return value;
+    }
+    for (const struct scope *s = &r->scope[r->stage]; s != NULL; s = s->base) {
+        const char *value = smap_get(&s->arg, name);
+        if (value != NULL)
+            return value;
+    }
+    return NULL;
+}
+
+static int expand(struct resolver *r, const char *text, struct cf_pos at, cf_lookup_fn *lookup,
+                  struct cf_expansion *out)
+{
+    struct err e = ERR_INIT;
+    if (strpbrk(text, "$\\'\"") == NULL) {
+        *out = (struct cf_expansion){.text = text};
+        return 0;
+    }
+    if (cf_expand(r->a, text, lookup, r, out, &e) == 0)
+        return 0;
+    problem(r, at, "bad-substitution", NULL, arena_str(r->a, e.msg));
+    *out = (struct cf_expansion){.text = ""};
+    return -1;
+}
+
+/* The definition's value of an argument, or NULL; notes that the argument is declared. */
+static const char *given_value(struct resolver *r, const char *name)
+{
+    const struct cf_arg *arg = smap_get(&r->user, name);
+    if (arg == NULL)
+        return NULL;
+    *vec_push(&r->args) =
+        (struct link){.stage = r->in_header ? SIZE_MAX : r->stage, .other = (size_t)(arg - r->own)};
+    return arg->value;
+}
+
+/* What ARG gives: the definition's value, the built-in one, its own default, the header's. */
+static void declare_arg(struct resolver *r, const struct cf_word *w, cf_lookup_fn *lookup,
+                        struct smap *into)
+{
+    struct cf_expansion x;
+    if (expand(r, w->text, w->at, lookup, &x) < 0)
+        return;
+    char *name = arena_str(r->a, x.text);
+    char *value = strchr(name, '=');
+    if (value != NULL)
+        *value++ = '\0';
+    const char *given = given_value(r, name);
+    if (given == NULL)
+        given = builtin(r, name);
+    if (given == NULL)
+        given = value;
+    if (given == NULL && !r->in_header)
+        given = smap_get(&r->header, name);
+    if (given == NULL)
+        return;
+    char *copy = arena_str(r->a, given);
+    smap_put(into, name, copy);
+}
+
+static void read_header(struct resolver *r)
+{
+    r->own = arena_memdup(r->a, r->env->arg, r->env->args * sizeof *r->own);
+    for (size_t i = 0; i < r->env->args; i++)
+        smap_put(&r->user, r->env->arg[i].name, &r->own[i]);
+    r->in_header = true;
+    for (size_t i = 0; i < r->f->headers; i++) {
+        for (size_t k = 0; k < r->f->header[i].words; k++)
+            declare_arg(r, &r->f->header[i].word[k], header_lookup, &r->header);
+    }
+    r->in_header = false;
+}
+
+/* All values of one ENV see what was there before it. */
+static void declare_env(struct resolver *r, const struct cf_instr *in)
+{
+    struct cf_expansion *x = arena_array(r->a, in->words + 1, sizeof *x);
+    for (size_t i = 0; i < in->words; i++) {
+        if (expand(r, in->word[i].text, in->word[i].at, scope_lookup, &x[i]) < 0)
+            return;
+    }
+    for (size_t i = 0; i + 1 < in->words; i += 2)
+        smap_put(&r->scope[r->stage].env, x[i].text, arena_str(r->a, x[i + 1].text));
+}
+
+/* ---- references ---- */
+
+static bool is_context(const struct resolver *r, const char *name)
+{
+    for (size_t i = 0; r->env->contexts != NULL && r->env->contexts[i] != NULL; i++) {
+        if (strcmp(r->env->contexts[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Index + 1 of the earlier stage that a name or number means; 0: none. */
+static size_t stage_named(const struct resolver *r, const char *name)
+{
+    void *hit = smap_get(&r->names, name);
+    if (hit != NULL)
+        return (size_t)(uintptr_t)hit;
+    int64_t number;
+    if (parse_i64(name, 0, (int64_t)r->f->stages, &number) < 0 || (size_t)number >= r->stage)
+        return 0;
+    return (size_t)number + 1;
+}
+
+static void needs_stage(struct resolver *r, size_t other)
+{
+    *vec_push(&r->links) = (struct link){.stage = r->stage, .other = other};
+}
+
+/* A FROM, --from or from= : a context, an earlier stage, nothing (scratch, a transport), or an
+ * image. Returns index + 1 of the stage that it means, else 0. */
+static size_t take_reference(struct resolver *r, enum cf_use_kind kind, const char *written,
+                             struct cf_pos at, cf_lookup_fn *lookup, const char *platform)
+{
+    struct cf_expansion x;
+    if (expand(r, written, at, lookup, &x) < 0)
+        return 0;
+    struct cf_use use = {.kind = kind,
+                         .written = written,
+                         .expanded = x.text,
+                         .unset = x.unset != NULL ? x.unset : x.empty,
+                         .platform = platform,
+                         .context = is_context(r, written) || is_context(r, x.text),
+                         .at = {.file = r->file, .line = at.line, .column = at.column},
+                         .stage = r->stage};
+    size_t stage = use.context ? 0 : stage_named(r, x.text);
+    if (stage > 0) {
+        needs_stage(r, stage - 1);
+        return stage;
+    }
+    if (strcmp(x.text, "scratch") != 0)
+        *vec_push(&r->uses) = use;
+    return 0;
+}
+
+static const struct cf_flag *find_flag(const struct cf_instr *in, const char *name)
+{
+    for (size_t i = in->flags; i > 0; i--) {
+        if (strcmp(in->flag[i - 1].name, name) == 0)
+            return &in->flag[i - 1];
+    }
+    return NULL;
+}
+
+static void take_after(struct resolver *r, const struct cf_flag *after)
+{
+    struct cf_expansion x;
+    r->seen[r->stage].after = true;
+    if (after->value == NULL || expand(r, after->value, after->at, header_lookup, &x) < 0)
+        return;
+    size_t other = stage_named(r, x.text);
+    if (other > 0)
+        needs_stage(r, other - 1);
+    else
+        problem(r, after->at, "no-such-stage", NULL,
+                arena_fmt(r->a, "--after names no earlier stage '%s'", x.text));
+}
+
+static void take_from(struct resolver *r, const struct cf_instr *from)
+{
+    const struct cf_flag *platform = find_flag(from, "platform");
+    const struct cf_flag *after = find_flag(from, "after");
+    struct cf_expansion x = {.text = NULL};
+    if (platform != NULL && platform->value != NULL)
+        (void)!expand(r, platform->value, platform->at, header_lookup, &x);
+    if (after != NULL)
+        take_after(r, after);
+    size_t base =
+        take_reference(r, CF_USE_FROM, from->word[0].text, from->word[0].at, header_lookup, x.text);
+    if (base > 0)
+        r->scope[r->stage].base = &r->scope[base - 1];
+}
+
+/* ---- what is read from the context ---- */
+
+static bool is_remote(const char *source)
+{
+    return str_starts(source, "http://") || str_starts(source, "https://") ||
+           str_starts(source, "git://") || str_starts(source, "git@");
+}
+
+static void take_source(struct resolver *r, const char *text, struct cf_pos at)
+{
+    struct cf_expansion x;
+    if (expand(r, text, at, scope_lookup, &x) < 0)
+        return;
+    const char *path = x.unset == NULL ? path_join(r->a, "", x.text) : NULL;
+    if (path == NULL || *path == '\0')
+        r->seen[r->stage].whole = true;
+    else
+        *vec_push(&r->seen[r->stage].sources) = path;
+}
+
+static void take_copy(struct resolver *r, const struct cf_instr *in)
+{
+    const struct cf_flag *from = find_flag(in, "from");
+    if (from != NULL && from->value != NULL) {
+        take_reference(r, CF_USE_COPY, from->value, from->at, scope_lookup, NULL);
+        return;
+    }
+    for (size_t i = 0; i + 1 < in->words; i++) {
+        const char *word = in->word[i].text;
+        if (!str_starts(word, "<<") && !(in->op == CF_ADD && is_remote(word)))
+            take_source(r, word, in->word[i].at);
+    }
+}
+
+/* The value of one key of a --mount option; NULL when it is not there. *at moves to it. */
+static const char *mount_key(struct arena *a, const struct cf_flag *f, const char *key,
+                             struct cf_pos *at)
+{
+    size_t n = strlen(key);
+    for (const char *p = f->value; p != NULL && *p != '\0';) {
+        size_t len = strcspn(p, ",");
+        if (len > n && memcmp(p, key, n) == 0 && p[n] == '=') {
+            *at = f->at;
+            at->column += (unsigned)(p + n + 1 - f->value);
+            return arena_strn(a, p + n + 1, len - n - 1);
+        }
+        p += len;
+        p += *p == ',';
+    }
+    return NULL;
+}
+
+static void take_mount(struct resolver *r, const struct cf_flag *f)
+{
+    struct cf_pos at = f->at;
+    const char *type = mount_key(r->a, f, "type", &at);
+    const char *from = mount_key(r->a, f, "from", &at);
+    if (from != NULL) {
+        take_reference(r, CF_USE_MOUNT, from, at, scope_lookup, NULL);
+        return;
+    }
+    if (type != NULL && strcmp(type, "bind") != 0)
+        return;
+    const char *source = mount_key(r->a, f, "source", &at);
+    if (source == NULL)
+        source = mount_key(r->a, f, "src", &at);
+    if (source == NULL)
+        r->seen[r->stage].whole = true;
+    else
+        take_source(r, source, at);
+}
+
+static void take_instr(struct resolver *r, const struct cf_instr *in)
+{
+    r->seen[r->stage].heredoc |= in->heredoc;
+    switch (in->op) {
+    case CF_ARG:
+        for (size_t i = 0; i < in->words; i++)
+            declare_arg(r, &in->word[i], scope_lookup, &r->scope[r->stage].arg);
+        break;
+    case CF_ENV:
+        declare_env(r, in);
+        break;
+    case CF_COPY:
+    case CF_ADD:
+        take_copy(r, in);
+        break;
+    case CF_RUN:
+        for (size_t i = 0; i < in->flags; i++) {
+            if (strcmp(in->flag[i].name, "mount") == 0 && in->flag[i].value != NULL)
+                take_mount(r, &in->flag[i]);
+        }
+        break;
+    case CF_FROM:
+    case CF_ONBUILD:
+    case CF_OTHER:
+        break;
+    }
+}
+
+/* Triggers of a parent that is built here act before the stage's own instructions. */
+static void take_triggers(struct resolver *r)
+{
+    for (size_t i = 0; i < r->env->onbuilds; i++) {
+        const struct cf_onbuild *o = &r->env->onbuild[i];
+        if (o->stage != r->stage)
+            continue;
+        const struct cf_stage *parent = &o->file->stage[o->target];
+        r->file = o->file->file;
+        for (size_t k = 0; k < parent->n; k++) {
+            if (parent->instr[k].op == CF_ONBUILD && parent->instr[k].trigger != NULL)
+                take_instr(r, parent->instr[k].trigger);
+        }
+        r->file = r->f->file;
+    }
+}
+
+static void take_stage(struct resolver *r, const struct cf_stage *s)
+{
+    struct cf_expansion name;
+    take_from(r, s->from);
+    take_triggers(r);
+    for (size_t i = 0; i < s->n; i++)
+        take_instr(r, &s->instr[i]);
+    if (s->name != NULL && expand(r, s->name->text, s->name->at, header_lookup, &name) == 0)
+        smap_put(&r->names, name.text, (void *)(uintptr_t)(r->stage + 1));
+}
+
+/* ---- the target and what it reaches ---- */
+
+/* The later of two equal names wins; a number counts stages. */
+static int find_target(struct resolver *r, struct diags *errors)
+{
+    const char *target = r->env->target;
+    int64_t number;
+    r->target = r->f->stages - 1;
+    if (target == NULL || *target == '\0')
+        return 0;
+    for (size_t i = r->f->stages; i > 0; i--) {
+        const struct cf_word *name = r->f->stage[i - 1].name;
+        struct cf_expansion x;
+        if (name != NULL && expand(r, name->text, name->at, header_lookup, &x) == 0 &&
+            strcmp(x.text, target) == 0) {
+            r->target = i - 1;
+            return 0;
+        }
+    }
+    if (parse_i64(target, 0, (int64_t)r->f->stages - 1, &number) == 0) {
+        r->target = (size_t)number;
+        return 0;
+    }
+    diag_add(errors, r->env->target_at, "no-such-stage", NULL, "%s has no stage '%s'", r->f->file,
+             target);
+    return -1;
+}
+
+static bool *mark_reached(struct resolver *r)
+{
+    bool *reached = arena_array(r->a, r->f->stages, sizeof *reached);
+    reached[r->target] = true;
+    for (size_t i = r->links.n; i > 0; i--) { /* links stand in the order of their stages */
+        if (reached[r->links.v[i - 1].stage])
+            reached[r->links.v[i - 1].other] = true;
+    }
+    return reached;
+}
+
+static int report(struct resolver *r, const bool *reached, struct diags *errors)
+{
+    int rc = 0;
+    vec_for_each (i, &r->problems) {
+        const struct problem *p = &r->problems.v[i];
+        if (!reached[p->stage])
+            continue;
+        diag_add(errors, p->at, p->code, p->hint, "%s", p->message);
+        rc = -1;
+    }
+    return rc;
+}
+
+static void collect(struct resolver *r, const bool *reached, struct cf_result *out)
+{
+    VEC(struct cf_use) uses = VEC_INIT;
+    VEC(const char *) sources = VEC_INIT;
+    vec_for_each (i, &r->uses) {
+        const struct cf_use *u = &r->uses.v[i];
+        /* An archive that an earlier stage writes is no image of a registry. */
+        if (reached[u->stage] && !(u->unset == NULL && reference_is_transport(u->expanded)))
+            *vec_push(&uses) = *u;
+    }
+    for (size_t s = 0; s <= r->target; s++) {
+        if (!reached[s])
+            continue;
+        out->whole_context |= r->seen[s].whole;
+        out->heredoc |= r->seen[s].heredoc;
+        out->from_after |= r->seen[s].after;
+        vec_for_each (i, &r->seen[s].sources)
+            *vec_push(&sources) = r->seen[s].sources.v[i];
+    }
+    out->arg_used = arena_array(r->a, r->env->args, sizeof *out->arg_used);
+    vec_for_each (i, &r->args) {
+        if (r->args.v[i].stage == SIZE_MAX || reached[r->args.v[i].stage])
+            out->arg_used[r->args.v[i].other] = true;
+    }
+    arena_take(r->a, &uses, &out->use, &out->uses);
+    arena_take(r->a, &sources, &out->source, &out->sources);
+}
+
+static void resolver_release(struct resolver *r)
+{
+    for (size_t i = 0; i < r->f->stages; i++) {
+        smap_release(&r->scope[i].env);
+        smap_release(&r->scope[i].arg);
+        vec_release(&r->seen[i].sources);
+    }
+    smap_release(&r->user);
+    smap_release(&r->header);
+    smap_release(&r->names);
+    vec_release(&r->uses);
+    vec_release(&r->problems);
+    vec_release(&r->links);
+    vec_release(&r->args);
+}
+
+int cf_resolve(struct arena *a, const struct cfile *f, const struct cf_env *env,
+               struct diags *errors, struct cf_result *out)
+{
+    BUG_ON(f->broken || f->stages == 0);
+    struct resolver r = {.a = a, .f = f, .env = env, .file = f->file};
+    r.scope = arena_array(a, f->stages, sizeof *r.scope);
+    r.seen = arena_array(a, f->stages, sizeof *r.seen);
+    *out = (struct cf_result){0};
+    read_header(&r);
+    int rc = find_target(&r, errors);
+    if (rc == 0) {
+        for (r.stage = 0; r.stage <= r.target; r.stage++)
+            take_stage(&r, &f->stage[r.stage]);
+        bool *reached = mark_reached(&r);
+        rc = report(&r, reached, errors);
+        out->target = r.target;
+        collect(&r, reached, out);
+    }
+    resolver_release(&r);
+    return rc;
+}

@@ -1,0 +1,317 @@
+/* The files that travel and the keys: what can change the result is in a key, nothing else is. */
+#include "scheduler/plan/build.h"
+
+#include "common/base/str.h"
+
+/* ---- files ---- */
+
+static const struct ignore *read_ignore(struct build *b, struct draft *d, const char *path)
+{
+    struct ignore *g = smap_get(&b->ignores, path);
+    const struct tree_entry *entry = g == NULL ? tree_open(b->in->tree, b->a, path) : NULL;
+    if (entry == NULL)
+        return g;
+    struct str text = STR_INIT;
+    struct err e = ERR_INIT;
+    g = arena_alloc(b->a, sizeof *g);
+    if (b->in->tree->read(b->in->tree->arg, entry, IGNORE_MAX_BYTES, &text, &e) < 0)
+        diag_add(&d->errors, whole_file(path), "unreadable", NULL, "%s", e.msg);
+    else
+        (void)!ignore_parse(b->a, path, text.p, &d->errors, g);
+    str_release(&text);
+    smap_put(&b->ignores, path, g);
+    return g;
+}
+
+/* The file's own variant goes first, then the context's; .containerignore before .dockerignore. */
+static const struct ignore *find_ignore(struct build *b, struct draft *d)
+{
+    static const struct ignore none;
+    const char *const candidates[] = {
+        arena_fmt(b->a, "%s.containerignore", d->real_file),
+        arena_fmt(b->a, "%s.dockerignore", d->real_file),
+        path_join(b->a, d->real_context, ".containerignore"),
+        path_join(b->a, d->real_context, ".dockerignore"),
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
+        const struct ignore *g = read_ignore(b, d, candidates[i]);
+        if (g != NULL)
+            return g;
+    }
+    return &none;
+}
+
+struct file_list {
+    VEC(struct ship_entry) v;
+};
+
+/* Adds the files of the tree that a glob of the definition matches; their names are relative to the
+ * definition's folder where they are below it. */
+static size_t match_files(struct build *b, struct draft *d, const struct text_at *t,
+                          struct file_list *out)
+{
+    const struct tree *tree = b->in->tree;
+    const char *glob = definition_path(b, d, t);
+    size_t from, to, before = out->v.n;
+    if (glob == NULL)
+        return 0;
+    tree_range(tree, glob_prefix(b->a, glob), &from, &to);
+    for (size_t i = from; i < to; i++) {
+        if (glob_match(glob, tree->entry[i].path) != 1)
+            continue;
+        const struct tree_entry *file = tree_open(tree, b->a, tree->entry[i].path);
+        const char *rest = path_below(d->def->dir, tree->entry[i].path);
+        if (file != NULL)
+            *vec_push(&out->v) =
+                (struct ship_entry){.path = rest != NULL ? rest : tree->entry[i].path,
+                                    .entry = file,
+                                    .kind = file->kind};
+    }
+    return out->v.n - before;
+}
+
+static void find_list(struct build *b, struct draft *d, const struct texts *globs,
+                      struct ship_list *out)
+{
+    struct file_list files = {.v = {.v = NULL}};
+    for (size_t i = 0; i < globs->n; i++) {
+        const struct text_at *t = &globs->v[i];
+        if (match_files(b, d, t, &files) > 0)
+            continue;
+        if (strpbrk(t->text, "*?[{") == NULL)
+            diag_add(&d->errors, t->at, "no-such-file", NULL, "there is no file '%s'", t->text);
+        else
+            diag_add(&b->plan->warnings, t->at, "no-match", NULL, "no file matches '%s'", t->text);
+    }
+    ship_scripts(b->a, b->in->tree, b->in->hash, files.v.v, files.v.n, out);
+    vec_release(&files.v);
+}
+
+/* A base from outside may bring ONBUILD triggers that read the context; such images say so. */
+static bool external_triggers(const struct draft *d)
+{
+    for (size_t i = 0; i < d->image.needs; i++) {
+        if (d->image.need[i].parent == PLAN_EXTERNAL &&
+            strstr(d->image.need[i].ref, "onbuild") != NULL)
+            return true;
+    }
+    return false;
+}
+
+static char *context_id(struct build *b, const struct draft *d, bool whole)
+{
+    struct str s = STR_INIT;
+    str_addf(&s, "%s\n%s\n%d\n", d->real_context, d->real_file, whole);
+    for (size_t i = 0; !whole && i < d->result.sources; i++)
+        str_addf(&s, "%s\n", d->result.source[i]);
+    for (size_t i = 0; i < d->folders.n; i++)
+        str_addf(&s, "=%s=%s\n", d->folders.v[i].name, d->folders.v[i].value.text);
+    for (size_t i = 0; i < d->image.scripts.n; i++)
+        str_addf(&s, "-%s\n", d->image.scripts.v[i].entry->path);
+    char *id = arena_strn(b->a, s.p, s.len);
+    str_release(&s);
+    return id;
+}
+
+struct shipped {
+    struct ship_list list;
+    const char *containerfile;
+};
+
+static void find_context(struct build *b, struct draft *d)
+{
+    bool whole = d->result.whole_context || external_triggers(d);
+    const char *id = context_id(b, d, whole);
+    struct shipped *known = smap_get(&b->shipped, id);
+    const struct ignore *ignore = find_ignore(b, d);
+    if (known == NULL) {
+        struct smap tests = {.slot = NULL};
+        for (size_t i = 0; i < d->image.scripts.n; i++)
+            smap_put(&tests, d->image.scripts.v[i].entry->path, d);
+        struct ship_context c = {.tree = b->in->tree,
+                                 .hash = b->in->hash,
+                                 .dir = d->real_context,
+                                 .containerfile = d->real_file,
+                                 .ignore = ignore,
+                                 .not_shipped = &b->defs.layer_files,
+                                 .tests = &tests,
+                                 .source = d->result.source,
+                                 .narrowed = !whole,
+                                 .sources = d->result.sources,
+                                 .contexts = d->folders.v,
+                                 .n_contexts = d->folders.n};
+        known = arena_alloc(b->a, sizeof *known);
+        ship_context(b->a, &c, &known->list, &known->containerfile);
+        smap_put(&b->shipped, id, known);
+        smap_release(&tests);
+    }
+    d->image.context_files = known->list;
+    d->image.containerfile = known->containerfile;
+}
+
+void find_files(struct build *b, struct draft *d)
+{
+    find_list(b, d, &d->image.s.test.scripts, &d->image.scripts);
+    find_list(b, d, &d->image.s.inputs, &d->image.inputs);
+    find_context(b, d);
+}
+
+/* ---- keys ---- */
+
+/* Text that cannot be read in two ways: each value with its name and length. */
+static void add(struct str *k, const char *name, const char *value)
+{
+    str_addf(k, "%s %zu:", name, strlen(value));
+    str_add(k, value);
+    str_addch(k, '\n');
+}
+
+static void add_number(struct str *k, const char *name, int64_t value)
+{
+    str_addf(k, "%s %lld\n", name, (long long)value);
+}
+
+static void add_digest(struct str *k, const char *name, const struct sha256 *digest)
+{
+    char text[DIGEST_TEXT];
+    digest_format(digest, text);
+    str_addf(k, "%s %s\n", name, text);
+}
+
+static void seal(struct build *b, struct str *k, struct sha256 *out)
+{
+    struct span span = {.p = k->p, .n = k->len};
+    b->in->hash(&span, 1, out);
+    str_release(k);
+}
+
+static int by_text(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* A list whose order does not matter. */
+static void add_set(struct build *b, struct str *k, const char *name, const char *const *v,
+                    size_t n)
+{
+    const char **sorted = arena_memdup(b->a, v, n * sizeof *sorted);
+    if (n > 1)
+        qsort(sorted, n, sizeof *sorted, by_text);
+    for (size_t i = 0; i < n; i++)
+        add(k, name, sorted[i]);
+}
+
+static void add_texts(struct str *k, const char *name, const struct texts *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        add(k, name, t->v[i].text);
+}
+
+static int by_arg_name(const void *x, const void *y)
+{
+    return strcmp(((const struct plan_arg *)x)->name, ((const struct plan_arg *)y)->name);
+}
+
+/* Arguments that the file does not declare change nothing, but for those that every RUN sees. */
+static bool is_predefined(const char *name)
+{
+    static const char *const names[] = {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY",   "NO_PROXY",
+                                        "ALL_PROXY",  "http_proxy",  "https_proxy", "ftp_proxy",
+                                        "no_proxy",   "all_proxy"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void keep_used_args(struct build *b, struct draft *d)
+{
+    struct image *image = &d->image;
+    image->arg = arena_array(b->a, d->args, sizeof *image->arg);
+    for (size_t i = 0; i < d->args; i++) {
+        if (d->result.arg_used[i] || is_predefined(d->arg[i].name))
+            image->arg[image->args++] = (struct plan_arg){
+                .name = d->arg[i].name, .value = d->arg[i].value, .file = d->arg_file[i]};
+    }
+    if (image->args > 1)
+        qsort(image->arg, image->args, sizeof *image->arg, by_arg_name);
+}
+
+static void make_settings_key(struct build *b, struct image *image)
+{
+    struct str k = STR_INIT;
+    str_add(&k, "bootfarm-settings-1\n");
+    add(&k, "containerfile", image->containerfile);
+    add(&k, "target", image->s.target.text != NULL ? image->s.target.text : "");
+    add(&k, "network", net_policy_names[image->s.build.network]);
+    add_number(&k, "cache", image->s.build.cache);
+    const char **secrets = arena_array(b->a, image->s.build.secrets.n, sizeof *secrets);
+    for (size_t i = 0; i < image->s.build.secrets.n; i++)
+        secrets[i] = image->s.build.secrets.v[i].text;
+    add_set(b, &k, "secret", secrets, image->s.build.secrets.n);
+    for (size_t i = 0; i < image->folders.n; i++) {
+        add(&k, "context", image->folders.v[i].name);
+        add(&k, "folder", image->folders.v[i].value.text);
+    }
+    seal(b, &k, &image->settings_key);
+}
+
+static void make_recipe_key(struct build *b, struct image *image)
+{
+    struct str k = STR_INIT;
+    str_add(&k, "bootfarm-recipe-1\n");
+    add_number(&k, "timestamp", BUILD_TIMESTAMP);
+    add(&k, "arch", image->arch);
+    add_digest(&k, "settings", &image->settings_key);
+    add_digest(&k, "context", &image->context_files.key);
+    add_digest(&k, "inputs", &image->inputs.key);
+    for (size_t i = 0; i < image->args; i++) {
+        add(&k, "arg", image->arg[i].name);
+        add(&k, "value", image->arg[i].value);
+    }
+    for (size_t i = 0; i < image->needs; i++) {
+        const struct need *n = &image->need[i];
+        add(&k, need_use_names[n->use], n->ref);
+        add(&k, "platform", n->arch);
+        for (size_t w = 0; w < n->n_written; w++)
+            add(&k, "written", n->written[w]);
+        if (n->parent != PLAN_EXTERNAL)
+            add_digest(&k, "parent", &b->drafts.v[n->parent]->image.recipe_key);
+    }
+    seal(b, &k, &image->recipe_key);
+}
+
+static void make_tests_key(struct build *b, struct image *image)
+{
+    struct str k = STR_INIT;
+    str_add(&k, "bootfarm-tests-1\n");
+    add(&k, "boot", boot_policy_names[image->s.test.boot]);
+    add(&k, "ready", image->s.test.ready.text);
+    add_number(&k, "memory", image->s.test.memory);
+    add_number(&k, "cpus", image->s.test.cpus);
+    add_texts(&k, "container", &image->s.test.container);
+    add_digest(&k, "scripts", &image->scripts.key);
+    seal(b, &k, &image->tests_key);
+}
+
+static void make_publish_key(struct build *b, struct image *image)
+{
+    struct str k = STR_INIT;
+    str_add(&k, "bootfarm-publish-1\n");
+    add(&k, "when", publish_when_names[image->s.publish.when]);
+    add_number(&k, "partial", image->s.publish.partial);
+    add_set(b, &k, "tag", image->tag, image->tags);
+    seal(b, &k, &image->publish_key);
+}
+
+void make_keys(struct build *b, struct draft *d)
+{
+    d->image.heredoc = d->result.heredoc;
+    d->image.from_after = d->result.from_after;
+    keep_used_args(b, d);
+    make_settings_key(b, &d->image);
+    make_recipe_key(b, &d->image);
+    make_tests_key(b, &d->image);
+    make_publish_key(b, &d->image);
+}

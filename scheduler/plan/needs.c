@@ -1,0 +1,338 @@
+/* What each draft is built from: references of its Containerfile and of needs_images, matched
+ * against what the drafts of the same repository and ref provide. */
+#include "scheduler/plan/build.h"
+
+#include "common/base/str.h"
+#include "scheduler/plan/reference.h"
+
+struct providers {
+    VEC(size_t) draft; /* indices, ascending; one image once per architecture */
+};
+
+/* ---- who provides what ---- */
+
+static void provide(struct build *b, const char *reference, size_t draft)
+{
+    struct providers *p = smap_get(&b->provided, reference);
+    if (p == NULL) {
+        p = arena_alloc(b->a, sizeof *p);
+        smap_put(&b->provided, reference, p);
+    }
+    if (p->draft.n == 0 || p->draft.v[p->draft.n - 1] != draft)
+        *vec_push(&p->draft) = draft;
+}
+
+static void index_providers(struct build *b)
+{
+    vec_for_each (i, &b->drafts) {
+        const struct image *image = &b->drafts.v[i]->image;
+        for (size_t k = 0; k < image->n_provides; k++)
+            provide(b, image->provides[k], i);
+        for (size_t k = 0; k < image->n_release; k++)
+            provide(b, image->release[k], i);
+    }
+}
+
+void release_needs(struct build *b)
+{
+    size_t pos = 0;
+    const char *key;
+    void *value;
+    while (smap_next(&b->provided, &pos, &key, &value))
+        vec_release(&((struct providers *)value)->draft);
+    smap_release(&b->provided);
+}
+
+/* ---- one reference ---- */
+
+/* The architecture that FROM --platform=linux/ARCH[/VARIANT] asks for. */
+static const char *platform_arch(struct arena *a, const char *platform, const char *arch)
+{
+    const char *slash = platform != NULL ? strchr(platform, '/') : NULL;
+    if (slash == NULL)
+        return arch;
+    return arena_strn(a, slash + 1, strcspn(slash + 1, "/"));
+}
+
+static const char *nearest_provided(struct build *b, const char *text)
+{
+    const char *best = NULL, *key;
+    unsigned distance = 3;
+    size_t pos = 0;
+    void *value;
+    while (smap_next(&b->provided, &pos, &key, &value)) {
+        unsigned n = edit_distance(key, text);
+        if (n < distance || (n == distance && best != NULL && strcmp(key, best) < 0)) {
+            distance = n;
+            best = key;
+        }
+    }
+    return best != NULL ? arena_fmt(b->a, "did you mean %s?", best) : NULL;
+}
+
+/* The draft that provides the reference for this architecture. Errors stand where it is used. */
+static int find_parent(struct build *b, struct draft *d, struct need *n)
+{
+    const struct providers *p = smap_get(&b->provided, n->ref);
+    size_t found = PLAN_EXTERNAL;
+    n->parent = PLAN_EXTERNAL;
+    if (p == NULL)
+        return 0;
+    for (size_t i = 0; i < p->draft.n; i++) {
+        const struct draft *candidate = b->drafts.v[p->draft.v[i]];
+        if (strcmp(candidate->image.arch, n->arch) != 0)
+            continue;
+        if (found != PLAN_EXTERNAL) {
+            const struct draft *other = b->drafts.v[found];
+            diag_add(&d->errors, n->at, "ambiguous", "let only one of them list it in `provides`",
+                     "%s is provided by two images: %s (%s) and %s (%s)", n->ref, other->image.name,
+                     other->def->file, candidate->image.name, candidate->def->file);
+            return -1;
+        }
+        found = p->draft.v[i];
+    }
+    n->parent = found;
+    if (found != PLAN_EXTERNAL)
+        return 0;
+    const struct draft *other = b->drafts.v[p->draft.v[0]];
+    diag_add(&d->errors, n->at, "no-such-arch",
+             arena_fmt(b->a, "add %s to `arch` of %s", n->arch, other->image.name),
+             "the image %s (%s) is not built for %s", other->image.name, other->def->file, n->arch);
+    return -1;
+}
+
+static const char *alias_of(const struct build *b, const char *path)
+{
+    for (size_t i = 0; i < b->in->aliases; i++) {
+        if (strcmp(b->in->alias[i].name, path) == 0)
+            return b->in->alias[i].reference;
+    }
+    return NULL;
+}
+
+/* A short name that no image provides: what the farm takes it for. */
+static int resolve_short(struct build *b, struct draft *d, struct need *n, struct reference *r)
+{
+    const char *alias = alias_of(b, r->path);
+    struct reference target;
+    struct err e = ERR_INIT;
+    if (alias == NULL) {
+        const char *hint = nearest_provided(b, arena_fmt(b->a, "localhost/%s", n->ref));
+        diag_add(&d->errors, n->at, "short-name",
+                 hint != NULL ? hint
+                              : arena_fmt(b->a, "name the registry, for example docker.io/%s%s",
+                                          strchr(r->path, '/') == NULL ? "library/" : "", n->ref),
+                 "'%s' names no registry, and the farm has no alias for it", n->ref);
+        return -1;
+    }
+    if (reference_parse(b->a, alias, &target, &e) < 0) {
+        diag_add(&d->errors, n->at, "bad-reference", NULL, "the alias of %s: %s", r->path, e.msg);
+        return -1;
+    }
+    r->host = target.host;
+    r->path = target.path;
+    n->ref = reference_text(b->a, r);
+    return find_parent(b, d, n);
+}
+
+static void bad_reference(struct draft *d, struct diag_at at, const char *text, const char *unset,
+                          const char *why)
+{
+    if (unset != NULL)
+        diag_add(&d->errors, at, "unset-argument", "give it a default, or a value in `args`",
+                 "the argument %s has no value, so this names no image", unset);
+    else
+        diag_add(&d->errors, at, "bad-reference", NULL, "'%s': %s", text, why);
+}
+
+/* Brings `text` into its normal form and finds who provides it; -1: reported. */
+static int resolve(struct build *b, struct draft *d, const char *text, const char *unset,
+                   struct need *n)
+{
+    struct reference r;
+    struct err e = ERR_INIT;
+    if (reference_parse(b->a, text, &r, &e) < 0) {
+        bad_reference(d, n->at, text, unset, e.msg);
+        return -1;
+    }
+    n->ref = reference_text(b->a, &r);
+    if (find_parent(b, d, n) < 0)
+        return -1;
+    if (n->parent != PLAN_EXTERNAL)
+        return 0;
+    if (r.host == NULL)
+        return resolve_short(b, d, n, &r);
+    if (strcmp(r.host, "localhost") != 0)
+        return 0;
+    diag_add(&d->errors, n->at, "no-such-image", nearest_provided(b, n->ref),
+             "no image of this repository provides %s", n->ref);
+    return -1;
+}
+
+/* ---- the list of one draft ---- */
+
+struct need_list {
+    VEC(struct need) v;
+};
+
+static void add_written(struct build *b, struct need *n, const char *text)
+{
+    if (strcmp(text, n->ref) == 0 && n->n_written > 0)
+        return;
+    for (size_t i = 0; i < n->n_written; i++) {
+        if (strcmp(n->written[i], text) == 0)
+            return;
+    }
+    const char **more = arena_array(b->a, n->n_written + 1, sizeof *more);
+    if (n->n_written > 0)
+        memcpy(more, n->written, n->n_written * sizeof *more);
+    more[n->n_written++] = text;
+    n->written = more;
+}
+
+/* The same image under another spelling is one need. */
+static void add_need(struct build *b, struct need_list *l, const struct need *n,
+                     const char *written, const char *expanded)
+{
+    struct need *same = NULL;
+    for (size_t i = 0; i < l->v.n && same == NULL; i++) {
+        struct need *x = &l->v.v[i];
+        if (x->use == n->use && strcmp(x->ref, n->ref) == 0 && strcmp(x->arch, n->arch) == 0)
+            same = x;
+    }
+    if (same == NULL) {
+        same = vec_push(&l->v);
+        *same = *n;
+    }
+    add_written(b, same, written);
+    add_written(b, same, expanded);
+}
+
+static const struct named *image_context(const struct draft *d, const struct cf_use *u)
+{
+    for (size_t i = 0; i < d->image_contexts.n; i++) {
+        const struct named *c = &d->image_contexts.v[i];
+        if (strcmp(c->name, u->written) == 0 || strcmp(c->name, u->expanded) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+/* image:NAME is an image of this repository by its name, or else any reference. */
+static const char *context_reference(struct build *b, const char *text)
+{
+    vec_for_each (i, &b->drafts) {
+        const struct image *image = &b->drafts.v[i]->image;
+        if (strcmp(image->name, text) == 0 && image->n_provides > 0)
+            return image->provides[0];
+    }
+    return text;
+}
+
+static void need_use(struct build *b, struct draft *d, const struct cf_use *u, struct need_list *l)
+{
+    struct need n = {.use = NEED_FROM, .at = u->at};
+    n.arch = platform_arch(b->a, u->platform, d->image.arch);
+    const struct named *context = u->context ? image_context(d, u) : NULL;
+    if (u->context && context == NULL)
+        return; /* a folder, or needs_images */
+    if (context != NULL) {
+        n.at = context->value.at;
+        if (resolve(b, d, context_reference(b, context->value.text), NULL, &n) == 0)
+            add_need(b, l, &n, context->name, context->name);
+    } else if (resolve(b, d, u->expanded, u->unset, &n) == 0) {
+        add_need(b, l, &n, u->written, u->expanded);
+    }
+}
+
+static void need_embedded(struct build *b, struct draft *d, struct need_list *l)
+{
+    const struct texts *t = &d->image.s.needs_images;
+    for (size_t i = 0; i < t->n; i++) {
+        struct need n = {.use = NEED_EMBED, .at = t->v[i].at, .arch = d->image.arch};
+        if (resolve(b, d, t->v[i].text, NULL, &n) == 0)
+            add_need(b, l, &n, t->v[i].text, t->v[i].text);
+    }
+}
+
+/* -1: the Containerfile cannot be resolved with these arguments. */
+static int resolve_file(struct build *b, struct draft *d, const struct cf_onbuild *onbuild,
+                        size_t onbuilds)
+{
+    struct cf_env env = {.arg = d->arg,
+                         .args = d->args,
+                         .arch = d->image.arch,
+                         .target = d->image.s.target.text,
+                         .target_at = d->image.s.target.at,
+                         .contexts = d->context_names,
+                         .onbuild = onbuild,
+                         .onbuilds = onbuilds};
+    return cf_resolve(b->a, d->cf, &env, &d->errors, &d->result);
+}
+
+static void list_needs(struct build *b, struct draft *d)
+{
+    struct need_list l = {.v = {.v = NULL}};
+    for (size_t i = 0; i < d->result.uses; i++)
+        need_use(b, d, &d->result.use[i], &l);
+    need_embedded(b, d, &l);
+    arena_take(b->a, &l.v, &d->image.need, &d->image.needs);
+}
+
+/* ---- ONBUILD ---- */
+
+static bool has_triggers(const struct draft *parent)
+{
+    if (parent->cf == NULL || parent->errors.list.n > 0)
+        return false;
+    const struct cf_stage *s = &parent->cf->stage[parent->result.target];
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->instr[i].op == CF_ONBUILD)
+            return true;
+    }
+    return false;
+}
+
+static const struct draft *parent_of_use(struct build *b, struct draft *d, const struct cf_use *u)
+{
+    for (size_t i = 0; i < d->image.needs; i++) {
+        const struct need *n = &d->image.need[i];
+        if (n->parent == PLAN_EXTERNAL || n->use != NEED_FROM)
+            continue;
+        for (size_t k = 0; k < n->n_written; k++) {
+            if (strcmp(n->written[k], u->written) == 0)
+                return b->drafts.v[n->parent];
+        }
+    }
+    return NULL;
+}
+
+/* Triggers of parents that are built here act in the child: it is resolved again with them. */
+static void apply_triggers(struct build *b, struct draft *d)
+{
+    VEC(struct cf_onbuild) list = VEC_INIT;
+    for (size_t i = 0; i < d->result.uses; i++) {
+        const struct cf_use *u = &d->result.use[i];
+        const struct draft *parent = u->kind == CF_USE_FROM ? parent_of_use(b, d, u) : NULL;
+        if (parent != NULL && has_triggers(parent))
+            *vec_push(&list) = (struct cf_onbuild){
+                .stage = u->stage, .file = parent->cf, .target = parent->result.target};
+    }
+    if (list.n > 0 && resolve_file(b, d, list.v, list.n) == 0)
+        list_needs(b, d);
+    vec_release(&list);
+}
+
+void find_needs(struct build *b)
+{
+    index_providers(b);
+    vec_for_each (i, &b->drafts) {
+        struct draft *d = b->drafts.v[i];
+        if (d->cf != NULL && resolve_file(b, d, NULL, 0) == 0)
+            list_needs(b, d);
+    }
+    vec_for_each (i, &b->drafts) {
+        if (b->drafts.v[i]->cf != NULL && b->drafts.v[i]->errors.list.n == 0)
+            apply_triggers(b, b->drafts.v[i]);
+    }
+}

@@ -1,0 +1,51 @@
+/* commands.h - the subcommands of bootfarm-planner. Each returns the exit status of the process:
+ * 0, 1 (errors in definitions, or the repository cannot be read), 2 (wrong usage). */
+#ifndef BF_PLANNER_COMMANDS_H
+#define BF_PLANNER_COMMANDS_H
+
+#include "scheduler/plan/plan.h"
+#include "scheduler/planner/objects.h"
+#include <stdio.h>
+
+/* What the command line may say; see `options` in main.c. */
+struct options {
+    const char *rev, *since, *config;
+    const char *arch, *slug, *ref, *registry;
+    const char *kind, *out;
+    VEC(struct plan_alias) alias;
+    bool json, disk;
+    const char *const *arg; /* what stands besides options */
+    size_t args;
+};
+
+int cmd_poll(const struct options *o);
+int cmd_plan(const struct options *o);
+int cmd_lint(const struct options *o);
+int cmd_init(const struct options *o);
+int cmd_order(const struct options *o);
+
+/* ---- shared by the offline commands ---- */
+
+/* A repository or folder with one plan of it. All zero is empty; offline_close accepts that. */
+struct offline {
+    struct repo *repo;
+    struct files files;
+    struct plan plan;
+    char *slug, *ref;
+    char oid[OID_TEXT]; /* "": from the disk */
+    struct str config;
+    bool has_plan, has_files;
+};
+
+/* Opens `path` and plans it: `rev` NULL means HEAD's commit, or the disk where there is none.
+ * `config` is NULL or the text that stands in for bootfarm.yaml. */
+int offline_plan(const struct options *o, const char *path, const char *rev, bool disk,
+                 const char *config, struct offline *out, struct err *e) BF_MUST_CHECK;
+void offline_close(struct offline *f);
+/* As compilers do, to stderr (errors) or stdout. */
+void print_diags(const struct diags *d, const char *kind, FILE *to);
+/* "bootfarm-planner: message" on stderr; returns `status`. */
+int complain(const struct err *e, int status);
+const char *host_arch(void);
+
+#endif

@@ -1,0 +1,42 @@
+/* fetch.h - the remote side of a repository, by the `git` program.
+ *
+ * Its own configuration only, no hooks, filters or submodules, an allow-list of protocols, pinned
+ * host keys, checked objects, a deadline and a memory limit. Two processes a poll: ls-remote, and
+ * fetch when something differs. */
+#ifndef BF_PLANNER_FETCH_H
+#define BF_PLANNER_FETCH_H
+
+#include "common/base/base.h"
+#include "common/base/err.h"
+#include "common/base/vec.h"
+#include "scheduler/plan/arena.h"
+
+enum remote_fault { FAULT_UNREACHABLE, FAULT_AUTH, FAULT_REPOSITORY, FAULT_LIMIT, FAULT_INTERNAL };
+extern const char *const remote_fault_names[];
+
+struct remote {
+    const char *url;
+    const char *ssh_key, *known_hosts, *ca_file, *credentials; /* files; NULL: none */
+    bf_time deadline;                                          /* monotonic */
+};
+
+struct remote_ref {
+    const char *ref; /* "refs/heads/main", "refs/tags/v1" */
+    char oid[41];    /* of a tag: of what it stands for */
+};
+
+struct remote_refs {
+    const char *head; /* "refs/heads/main"; NULL: none or detached */
+    char head_oid[41];
+    struct remote_ref *v; /* by name */
+    size_t n;
+};
+
+/* Only branches and tags. -1: *fault and *e say why. */
+int remote_list(struct arena *a, const struct remote *r, struct remote_refs *out,
+                enum remote_fault *fault, struct err *e) BF_MUST_CHECK;
+/* Brings refs (full names) into the mirror under the same names, whatever they were there. */
+int remote_fetch(const struct remote *r, const char *mirror, const char *const *refs, size_t n,
+                 enum remote_fault *fault, struct err *e) BF_MUST_CHECK;
+
+#endif

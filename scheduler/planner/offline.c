@@ -1,0 +1,326 @@
+/* plan, lint and init: a repository or folder of this host, without a server. */
+#include "common/loop/file.h"
+#include "scheduler/plan/definition.h"
+#include "scheduler/plan/jobs.h"
+#include "scheduler/plan/reference.h"
+#include "scheduler/planner/commands.h"
+#include "scheduler/planner/json.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#define CONFIG_MAX ((size_t)1024 * 1024)
+
+/* ---- opening ---- */
+
+/* The default of `repo add`: the last part of the path, as registries allow it. */
+static char *slug_of(const char *path)
+{
+    char real[PATH_MAX];
+    struct arena a = ARENA_INIT;
+    const char *base = path_base(realpath(path, real) != NULL ? real : path);
+    if (strcmp(base, ".git") == 0)
+        base = path_base(path_dir(&a, real));
+    char *name = arena_str(&a, base);
+    if (str_ends(name, ".git"))
+        name[strlen(name) - 4] = '\0';
+    const char *clean = registry_path(&a, name);
+    char *slug = xstrdup(*clean != '\0' ? clean : "repository");
+    arena_release(&a);
+    return slug;
+}
+
+static int open_files(struct offline *f, const char *rev, bool disk, struct err *e)
+{
+    bool git = repo_is_git(f->repo);
+    if (!git && rev != NULL)
+        return err_set(e, ERR_CONFIG,
+                       "this folder is not a Git repository, so it has no revisions");
+    if (git && !disk && repo_commit(f->repo, rev != NULL ? rev : "HEAD", f->oid, e) == 0)
+        return files_of_commit(f->repo, f->oid, &f->files, e);
+    if (rev != NULL || (git && !repo_has_work_tree(f->repo)))
+        return -1;
+    return files_on_disk(f->repo, &f->files, e); /* no commit yet, or no Git */
+}
+
+static void set_ref(struct offline *f, const struct options *o, const char *rev)
+{
+    if (o->ref != NULL)
+        f->ref = xstrdup(o->ref);
+    else if (rev != NULL && strlen(rev) < 40 && strcmp(rev, "HEAD") != 0)
+        f->ref = xstrdup(rev);
+    else
+        f->ref = repo_head_branch(f->repo);
+    if (f->ref == NULL)
+        f->ref = xstrdup("main");
+}
+
+int offline_plan(const struct options *o, const char *path, const char *rev, bool disk,
+                 const char *config, struct offline *out, struct err *e)
+{
+    *out = (struct offline){.repo = NULL};
+    str_init(&out->config);
+    if (o->config != NULL && config == NULL &&
+        file_read(o->config, CONFIG_MAX, &out->config, e) < 0)
+        return -1;
+    out->repo = repo_open(path, e);
+    if (out->repo == NULL || open_files(out, rev, disk, e) < 0)
+        return -1;
+    out->has_files = true;
+    out->slug = o->slug != NULL ? xstrdup(o->slug) : slug_of(path);
+    set_ref(out, o, rev);
+    struct plan_input in = {.tree = &out->files.tree,
+                            .hash = hash_openssl,
+                            .slug = out->slug,
+                            .registry = o->registry,
+                            .arch = o->arch != NULL ? o->arch : host_arch(),
+                            .ref = out->ref,
+                            .alias = o->alias.v,
+                            .aliases = o->alias.n,
+                            .config = config != NULL      ? config
+                                      : o->config != NULL ? out->config.p
+                                                          : NULL,
+                            .config_name = o->config != NULL ? o->config : CONFIG_FILE};
+    in.config_len = config != NULL ? strlen(config) : out->config.len;
+    plan_make(&in, &out->plan);
+    out->has_plan = true;
+    return 0;
+}
+
+void offline_close(struct offline *f)
+{
+    if (f->has_plan)
+        plan_release(&f->plan);
+    if (f->has_files)
+        files_release(&f->files);
+    repo_close(f->repo);
+    free(f->slug);
+    free(f->ref);
+    str_release(&f->config);
+}
+
+static const char *path_argument(const struct options *o)
+{
+    return o->args > 0 ? o->arg[0] : ".";
+}
+
+/* ---- what people read ---- */
+
+void print_diags(const struct diags *d, const char *kind, FILE *to)
+{
+    vec_for_each (i, &d->list) {
+        const struct diag *g = d->list.v[i];
+        fprintf(to, "%s:%u:%u: %s: %s [%s]\n", g->at.file, g->at.line, g->at.column, kind,
+                g->message, g->code);
+        if (g->hint != NULL)
+            fprintf(to, "  hint: %s\n", g->hint);
+    }
+}
+
+static void print_parents(const struct plan *p, const struct image *image)
+{
+    const char *between = "";
+    for (size_t i = 0; i < image->needs; i++) {
+        const struct need *n = &image->need[i];
+        printf("%s%s", between, n->parent != PLAN_EXTERNAL ? p->image[n->parent].name : n->ref);
+        between = ", ";
+    }
+}
+
+static int name_width(const struct plan *p)
+{
+    size_t width = strlen("IMAGE");
+    for (size_t i = 0; i < p->images; i++)
+        width = strlen(p->image[i].name) > width ? strlen(p->image[i].name) : width;
+    return width > 60 ? 60 : (int)width;
+}
+
+static void print_images(const struct plan *p)
+{
+    int width = name_width(p);
+    printf("%-4s %-*s %-8s BUILT FROM\n", "WAVE", width, "IMAGE", "ARCH");
+    for (size_t i = 0; i < p->images; i++) {
+        const struct image *image = &p->image[p->order[i]];
+        printf("%-4zu %-*s %-8s ", image->wave, width, image->name, image->arch);
+        print_parents(p, image);
+        putchar('\n');
+    }
+}
+
+static void print_jobs(const struct plan_jobs *jobs)
+{
+    printf("\n%zu job%s%s\n", jobs->n, jobs->n == 1 ? "" : "s", jobs->n > 0 ? ":" : "");
+    for (size_t i = 0; i < jobs->n; i++)
+        printf("  %s  (%s: %s)\n", jobs->v[i].id, plan_reason_names[jobs->v[i].reason],
+               jobs->v[i].because);
+}
+
+static void print_json(const struct offline *f, const struct plan_jobs *jobs)
+{
+    json_t *images = json_array();
+    for (size_t i = 0; i < f->plan.images; i++)
+        json_array_append_new(images, json_image(&f->plan, &f->plan.image[i]));
+    json_t *out = json_pack("{s:o, s:o, s:o, s:o, s:o}", "rev",
+                            f->oid[0] != '\0' ? json_string(f->oid) : json_null(), "images", images,
+                            "jobs", json_jobs(jobs), "errors", json_diags(&f->plan.errors),
+                            "warnings", json_diags(&f->plan.warnings));
+    BUG_ON(out == NULL);
+    json_dumpf(out, stdout, JSON_INDENT(1));
+    putchar('\n');
+    json_decref(out);
+}
+
+/* ---- plan ---- */
+
+static int status_of(const struct err *e)
+{
+    return e->kind == ERR_CONFIG ? 2 : 1;
+}
+
+static int show_plan(const struct options *o, struct offline *now, const struct offline *before)
+{
+    struct plan_jobs jobs;
+    plan_jobs_make(&now->plan, before != NULL ? &before->plan : NULL, &jobs);
+    if (o->json) {
+        print_json(now, &jobs);
+    } else {
+        print_images(&now->plan);
+        print_jobs(&jobs);
+        print_diags(&now->plan.errors, "error", stderr);
+    }
+    return now->plan.errors.list.n > 0 ? 1 : 0;
+}
+
+int cmd_plan(const struct options *o)
+{
+    struct offline now, before = {.repo = NULL};
+    struct err e = ERR_INIT;
+    int status;
+    str_init(&before.config);
+    if (offline_plan(o, path_argument(o), o->rev, o->disk, NULL, &now, &e) < 0 ||
+        (o->since != NULL &&
+         offline_plan(o, path_argument(o), o->since, false, NULL, &before, &e) < 0))
+        status = complain(&e, status_of(&e));
+    else
+        status = show_plan(o, &now, o->since != NULL ? &before : NULL);
+    offline_close(&now);
+    offline_close(&before);
+    return status;
+}
+
+/* ---- lint ---- */
+
+int cmd_lint(const struct options *o)
+{
+    struct offline f;
+    struct err e = ERR_INIT;
+    int status = 0;
+    if (offline_plan(o, path_argument(o), o->rev, o->disk, NULL, &f, &e) < 0) {
+        status = complain(&e, status_of(&e));
+    } else if (o->json) {
+        json_t *out = json_pack("{s:o, s:o}", "errors", json_diags(&f.plan.errors), "warnings",
+                                json_diags(&f.plan.warnings));
+        json_dumpf(out, stdout, JSON_INDENT(1));
+        putchar('\n');
+        json_decref(out);
+    } else {
+        print_diags(&f.plan.errors, "error", stdout);
+        print_diags(&f.plan.warnings, "warning", stdout);
+    }
+    if (status == 0 && f.plan.errors.list.n > 0)
+        status = 1;
+    offline_close(&f);
+    return status;
+}
+
+/* ---- init ---- */
+
+/* "images/hmi/Containerfile" → "images/[star]/Containerfile"; a file at the root stays itself. */
+static char *pattern_of(struct arena *a, const char *file)
+{
+    const char *dir = path_dir(a, file);
+    const char *above = path_dir(a, dir);
+    if (*dir == '\0')
+        return arena_str(a, file);
+    return arena_fmt(a, "%s%s*/%s", above, *above != '\0' ? "/" : "", path_base(file));
+}
+
+static bool is_known(const char **v, size_t n, const char *text)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(v[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `named` keeps the whole directory as the name, for repositories where its last part is not
+ * enough. */
+static void write_config(struct str *out, const struct options *o, const struct plan *p, bool named)
+{
+    struct arena a = ARENA_INIT;
+    const char **patterns = arena_array(&a, p->images + 1, sizeof *patterns);
+    size_t n = 0;
+    str_addf(out,
+             "# Which files of this repository are images of the farm.\n"
+             "bootfarm: 1\n"
+             "defaults:\n"
+             "  arch: [%s]\n"
+             "  publish: { tags: [\"{ref}\"] }\n"
+             "images:\n",
+             o->arch != NULL ? o->arch : host_arch());
+    for (size_t i = 0; i < p->images; i++) {
+        const char *pattern = pattern_of(&a, p->image[i].file);
+        if (is_known(patterns, n, pattern))
+            continue;
+        patterns[n++] = pattern;
+        const char *above = glob_prefix(&a, pattern);
+        str_addf(out, "  - files: [\"%s\"]\n", pattern);
+        if (named && *above != '\0')
+            str_addf(out, "    name: \"%s/{dir}\"\n", above);
+    }
+    if (n == 0)
+        str_add(out, "  - files: [\"images/*/Containerfile\"]\n");
+    arena_release(&a);
+}
+
+static bool names_collide(const struct options *o, const char *path, const char *config)
+{
+    struct offline f;
+    bool collide = false;
+    if (offline_plan(o, path, NULL, true, config, &f, NULL) == 0) {
+        vec_for_each (i, &f.plan.errors.list)
+            collide |= strcmp(f.plan.errors.list.v[i]->code, "duplicate-name") == 0;
+    }
+    offline_close(&f);
+    return collide;
+}
+
+int cmd_init(const struct options *o)
+{
+    struct offline f;
+    struct err e = ERR_INIT;
+    struct str text = STR_INIT;
+    const char *path = path_argument(o);
+    char *target = xasprintf("%s/" CONFIG_FILE, path);
+    int status = 0;
+    if (access(target, F_OK) == 0)
+        status = (err_set(&e, ERR_INPUT, "%s is there already", target), complain(&e, 1));
+    else if (offline_plan(o, path, NULL, true, "bootfarm: 1\n", &f, &e) < 0)
+        status = complain(&e, status_of(&e));
+    if (status == 0) {
+        write_config(&text, o, &f.plan, false);
+        if (names_collide(o, path, text.p)) {
+            str_clear(&text);
+            write_config(&text, o, &f.plan, true);
+        }
+        if (file_write_atomic(target, text.p, text.len, 0644, &e) < 0)
+            status = complain(&e, 1);
+        else
+            printf("wrote %s: %zu image%s\n", target, f.plan.images, f.plan.images == 1 ? "" : "s");
+        offline_close(&f);
+    }
+    str_release(&text);
+    free(target);
+    return status;
+}

@@ -1,0 +1,380 @@
+/* poll: list the remote's refs, fetch what differs, plan each ref that changed. */
+#include "common/base/clock.h"
+#include "scheduler/plan/reference.h"
+#include "scheduler/planner/commands.h"
+#include "scheduler/planner/context.h"
+#include "scheduler/planner/fetch.h"
+#include "scheduler/planner/json.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define INPUT_MAX ((size_t)64 * 1024 * 1024)
+#define WATCH_MAX 5000
+
+struct watched {
+    const char *name; /* "main", "tags/v1" */
+    const char *ref;  /* "refs/heads/main" */
+    char oid[OID_TEXT];
+    bool changed;
+};
+
+struct poll {
+    struct arena a;
+    json_t *in, *out;
+    struct remote remote;
+    const char *slug, *mirror, *dir, *registry, *arch;
+    VEC(struct plan_alias) alias;
+    struct remote_refs refs;
+    VEC(struct watched) watch;
+    struct repo *repo;
+    json_t *written; /* context key → artifact, or null where the farm has it */
+    enum remote_fault fault;
+};
+
+/* ---- input ---- */
+
+static int read_input(struct poll *p, struct err *e)
+{
+    struct str text = STR_INIT;
+    char piece[65536];
+    ssize_t n;
+    json_error_t where;
+    while ((n = read(STDIN_FILENO, piece, sizeof piece)) != 0 && text.len <= INPUT_MAX) {
+        if (n < 0 && errno != EINTR)
+            break;
+        str_addmem(&text, piece, n > 0 ? (size_t)n : 0);
+    }
+    p->in = text.len <= INPUT_MAX ? json_loadb(text.p, text.len, 0, &where) : NULL;
+    int rc = 0;
+    if (text.len > INPUT_MAX)
+        rc = err_set(e, ERR_INPUT, "the input is larger than %zu bytes", INPUT_MAX);
+    else if (!json_is_object(p->in))
+        rc = err_set(e, ERR_INPUT, "the input is not a JSON object: line %d: %s", where.line,
+                     where.text);
+    str_release(&text);
+    return rc;
+}
+
+static int member(const json_t *in, const char *key, bool required, const char **out, struct err *e)
+{
+    const json_t *v = json_object_get(in, key);
+    *out = json_string_value(v);
+    if (*out != NULL || (!required && (v == NULL || json_is_null(v))))
+        return 0;
+    return err_set(e, ERR_INPUT, "the input's '%s' is not a string", key);
+}
+
+static int read_git(struct poll *p, struct err *e)
+{
+    const json_t *git = json_object_get(p->in, "git");
+    int rc = member(git, "ssh_key", false, &p->remote.ssh_key, e);
+    if (rc == 0)
+        rc = member(git, "known_hosts", false, &p->remote.known_hosts, e);
+    if (rc == 0)
+        rc = member(git, "ca_file", false, &p->remote.ca_file, e);
+    if (rc == 0)
+        rc = member(git, "credentials", false, &p->remote.credentials, e);
+    return rc;
+}
+
+static void read_known(struct poll *p)
+{
+    const json_t *known = json_object_get(p->in, "known_contexts");
+    p->written = json_object();
+    for (size_t i = 0; i < json_array_size(known); i++) {
+        const char *key = json_string_value(json_array_get(known, i));
+        if (key != NULL)
+            json_object_set_new(p->written, key, json_null());
+    }
+}
+
+static void read_aliases(struct poll *p)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(p->in, "aliases"), name, value)
+    {
+        if (json_is_string(value))
+            *vec_push(&p->alias) =
+                (struct plan_alias){.name = name, .reference = json_string_value(value)};
+    }
+}
+
+static int read_spec(struct poll *p, struct err *e)
+{
+    const struct {
+        const char *key;
+        bool required;
+        const char **out;
+    } members[] = {{"slug", true, &p->slug},          {"url", true, &p->remote.url},
+                   {"mirror", true, &p->mirror},      {"out", true, &p->dir},
+                   {"registry", false, &p->registry}, {"arch", true, &p->arch}};
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        if (member(p->in, members[i].key, members[i].required, members[i].out, e) < 0)
+            return -1;
+    }
+    if (read_git(p, e) < 0)
+        return -1;
+    json_int_t timeout = json_integer_value(json_object_get(p->in, "timeout_ms"));
+    if (timeout <= 0 || timeout > 24 * 3600 * 1000)
+        timeout = 120000;
+    p->remote.deadline = clock_mono() + timeout * BF_MSEC;
+    read_known(p);
+    read_aliases(p);
+    return 0;
+}
+
+/* ---- which refs ---- */
+
+static const char *ref_name(const char *ref)
+{
+    return str_starts(ref, "refs/heads/") ? ref + strlen("refs/heads/") : ref + strlen("refs/");
+}
+
+static bool is_watched(const struct poll *p, const char *ref)
+{
+    const json_t *patterns = json_object_get(p->in, "refs");
+    for (size_t i = 0; i < json_array_size(patterns); i++) {
+        const char *pattern = json_string_value(json_array_get(patterns, i));
+        if (pattern == NULL)
+            continue;
+        if (strcmp(pattern, "HEAD") == 0) {
+            if (p->refs.head != NULL && strcmp(p->refs.head, ref) == 0)
+                return true;
+        } else if (str_starts(ref, "refs/tags/") == str_starts(pattern, "tags/") &&
+                   glob_match(pattern, ref_name(ref)) == 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int find_watched(struct poll *p, struct err *e)
+{
+    const json_t *known = json_object_get(p->in, "known_refs");
+    for (size_t i = 0; i < p->refs.n; i++) {
+        const struct remote_ref *r = &p->refs.v[i];
+        if (!is_watched(p, r->ref))
+            continue;
+        if (p->watch.n >= WATCH_MAX) {
+            p->fault = FAULT_LIMIT;
+            return err_set(e, ERR_INPUT, "more than %d refs are watched", WATCH_MAX);
+        }
+        struct watched *w = vec_push(&p->watch);
+        *w = (struct watched){.name = ref_name(r->ref), .ref = r->ref};
+        memcpy(w->oid, r->oid, OID_TEXT);
+        const char *before = json_string_value(json_object_get(known, w->name));
+        w->changed = before == NULL || strcmp(before, w->oid) != 0;
+    }
+    return 0;
+}
+
+/* ---- the mirror ---- */
+
+static bool is_watched_ref(void *arg, const char *ref)
+{
+    const struct poll *p = arg;
+    vec_for_each (i, &p->watch) {
+        if (strcmp(p->watch.v[i].ref, ref) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A ref may move on between the list and the fetch: what was fetched is what counts. */
+static int read_fetched(struct poll *p, struct err *e)
+{
+    vec_for_each (i, &p->watch) {
+        struct watched *w = &p->watch.v[i];
+        if (w->changed && repo_commit(p->repo, w->ref, w->oid, e) < 0) {
+            p->fault = FAULT_REPOSITORY;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int fetch_changed(struct poll *p, struct err *e)
+{
+    VEC(const char *) missing = VEC_INIT;
+    int rc = 0;
+    vec_for_each (i, &p->watch) {
+        const struct watched *w = &p->watch.v[i];
+        char have[OID_TEXT];
+        if (w->changed &&
+            (repo_commit(p->repo, w->ref, have, NULL) < 0 || strcmp(have, w->oid) != 0))
+            *vec_push(&missing) = w->ref;
+    }
+    if (missing.n > 0)
+        rc = remote_fetch(&p->remote, p->mirror, missing.v, missing.n, &p->fault, e);
+    vec_release(&missing);
+    return rc;
+}
+
+static bool any_changed(const struct poll *p)
+{
+    vec_for_each (i, &p->watch) {
+        if (p->watch.v[i].changed)
+            return true;
+    }
+    return false;
+}
+
+/* ---- output ---- */
+
+/* The artifact of a list, written unless the farm has it; null for those. NULL: *e. */
+static json_t *artifact(struct poll *p, const struct tree *t, const struct ship_list *list,
+                        struct err *e)
+{
+    char key[DIGEST_TEXT], manifest[DIGEST_TEXT];
+    digest_format(&list->key, key);
+    json_t *known = json_object_get(p->written, key);
+    if (known != NULL)
+        return json_incref(known);
+    const char *path = arena_fmt(&p->a, "contexts/%s", key + strlen("sha256:"));
+    struct artifact made;
+    if (context_write(t, list, arena_fmt(&p->a, "%s/%s", p->dir, path), &made, e) < 0) {
+        p->fault = e->kind == ERR_INPUT ? FAULT_LIMIT : FAULT_INTERNAL;
+        return NULL;
+    }
+    digest_format(&made.manifest, manifest);
+    known = json_pack("{s:s, s:I, s:s}", "digest", manifest, "size", (json_int_t)made.size, "path",
+                      path);
+    json_object_set(p->written, key, known);
+    return known;
+}
+
+static int add_artifacts(struct poll *p, const struct tree *t, const struct image *image,
+                         json_t *out, struct err *e)
+{
+    json_t *context = artifact(p, t, &image->context_files, e);
+    if (context == NULL)
+        return err_wrap(e, "%s: the context", image->name);
+    json_object_set_new(out, "artifact", context);
+    json_t *scripts = image->scripts.n > 0 ? artifact(p, t, &image->scripts, e) : json_null();
+    if (scripts == NULL)
+        return err_wrap(e, "%s: the test scripts", image->name);
+    json_object_set_new(out, "tests_artifact", scripts);
+    return 0;
+}
+
+static json_t *images(struct poll *p, const struct plan *plan, const struct tree *t, struct err *e)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < plan->images; i++) {
+        json_t *o = json_image(plan, &plan->image[i]);
+        json_image_details(plan, &plan->image[i], o);
+        json_array_append_new(list, o);
+        if (add_artifacts(p, t, &plan->image[i], o, e) < 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static int plan_ref(struct poll *p, const struct watched *w, json_t *plans, struct err *e)
+{
+    struct files files;
+    struct plan plan;
+    if (files_of_commit(p->repo, w->oid, &files, e) < 0) {
+        p->fault = FAULT_REPOSITORY;
+        return err_wrap(e, "%s", w->name);
+    }
+    struct plan_input in = {.tree = &files.tree,
+                            .hash = hash_openssl,
+                            .slug = p->slug,
+                            .registry = p->registry,
+                            .arch = p->arch,
+                            .ref = str_starts(w->name, "tags/") ? w->name + 5 : w->name,
+                            .alias = p->alias.v,
+                            .aliases = p->alias.n};
+    plan_make(&in, &plan);
+    json_t *list = images(p, &plan, &files.tree, e);
+    if (list != NULL)
+        json_array_append_new(plans,
+                              json_pack("{s:s, s:s, s:o, s:o, s:o}", "ref", w->name, "oid", w->oid,
+                                        "images", list, "errors", json_diags(&plan.errors),
+                                        "warnings", json_diags(&plan.warnings)));
+    plan_release(&plan);
+    files_release(&files);
+    return list != NULL ? 0 : -1;
+}
+
+static json_t *ref_list(const struct poll *p)
+{
+    json_t *refs = json_array();
+    vec_for_each (i, &p->watch) {
+        const struct watched *w = &p->watch.v[i];
+        json_t *o = json_object();
+        json_object_set_new(o, "name", json_text(w->name));
+        json_object_set_new(o, "oid", json_string(w->oid));
+        json_array_append_new(refs, o);
+    }
+    return refs;
+}
+
+static int plan_changed(struct poll *p, json_t *plans, struct err *e)
+{
+    p->repo = repo_open_mirror(p->mirror, e);
+    if (p->repo == NULL) {
+        p->fault = FAULT_INTERNAL;
+        return -1;
+    }
+    if (fetch_changed(p, e) < 0 || read_fetched(p, e) < 0)
+        return -1;
+    vec_for_each (i, &p->watch) {
+        if (p->watch.v[i].changed && plan_ref(p, &p->watch.v[i], plans, e) < 0)
+            return -1;
+    }
+    repo_prune(p->repo, is_watched_ref, p);
+    return 0;
+}
+
+static int poll_once(struct poll *p, struct err *e)
+{
+    p->fault = FAULT_INTERNAL;
+    if (read_input(p, e) < 0 || read_spec(p, e) < 0)
+        return -1;
+    if (remote_list(&p->a, &p->remote, &p->refs, &p->fault, e) < 0 || find_watched(p, e) < 0)
+        return -1;
+    bool changed = any_changed(p);
+    json_t *plans = json_array();
+    if (changed && plan_changed(p, plans, e) < 0) {
+        json_decref(plans);
+        return -1;
+    }
+    const char *head = p->refs.head != NULL ? ref_name(p->refs.head) : NULL;
+    p->out = json_pack("{s:o, s:o, s:b, s:o}", "head", json_text(head), "refs", ref_list(p),
+                       "unchanged", (int)!changed, "plans", plans);
+    BUG_ON(p->out == NULL);
+    return 0;
+}
+
+static void poll_release(struct poll *p)
+{
+    repo_close(p->repo);
+    json_decref(p->in);
+    json_decref(p->out);
+    json_decref(p->written);
+    vec_release(&p->alias);
+    vec_release(&p->watch);
+    arena_release(&p->a);
+}
+
+int cmd_poll(const struct options *o)
+{
+    struct poll p = {.in = NULL};
+    struct err e = ERR_INIT;
+    (void)o;
+    int status = poll_once(&p, &e) < 0 ? 1 : 0;
+    if (status != 0)
+        p.out = json_pack("{s:{s:s, s:o}}", "error", "kind", remote_fault_names[p.fault], "message",
+                          json_text(e.msg));
+    if (json_dumpf(p.out, stdout, JSON_COMPACT) < 0)
+        status = 1;
+    putchar('\n');
+    poll_release(&p);
+    return status;
+}
