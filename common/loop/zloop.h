@@ -29,27 +29,34 @@ typedef const char *zap_cb(void *arg, const char *public_key, const char *addres
 
 struct zsock_spec {
     int type;             /* ZMQ_ROUTER or ZMQ_DEALER */
-    const char *endpoint; /* tcp://… */
+    const char *endpoint; /* tcp://HOST:PORT; IPv6 only in brackets. Without CURVE: loopback only */
     bool bind;
-    int64_t max_message; /* bytes; required */
+    int64_t max_message; /* bytes of one part; more ends the connection; required */
     int hwm;             /* messages, both directions; 0: 1000 */
     /* CURVE. Server: own secret key. Client: own pair and the server's public key. Z85. */
     const char *secret_key, *public_key, *server_key;
     zsock_recv_cb *on_recv;
     /* DEALER: the handshake succeeded (true) or the connection ended (false). May be NULL. */
     void (*on_link)(void *arg, bool up);
+    /* DEALER: the other side is there, but the handshake failed: `why` in words for a log. It is
+     * tried again by itself. May be NULL. */
+    void (*on_refused)(void *arg, const char *why);
     void *arg;
 };
 
 struct zloop *zloop_new(uv_loop_t *loop, struct err *e) BF_MUST_CHECK;
-/* Must be called before the first CURVE server socket; without it every client is refused. */
+/* Must be called before the first CURVE server socket, which cannot be opened without it: libzmq
+ * would let everybody in. */
 int zloop_set_zap(struct zloop *z, zap_cb *cb, void *arg, struct err *e) BF_MUST_CHECK;
 int zsock_open(struct zloop *z, const struct zsock_spec *spec, struct zsock **out,
                struct err *e) BF_MUST_CHECK;
-/* 0 sent; 1 would block or peer unknown (nothing was sent); -1 error. */
+/* 0 sent; 1 would block, not connected, or peer unknown (nothing was sent); -1 error. A DEALER
+ * keeps nothing for later: what was sent before the connection broke may be lost. */
 int zsock_send(struct zsock *s, const struct zpart *part, size_t n, struct err *e) BF_MUST_CHECK;
 /* The endpoint really bound (resolves a wildcard port); valid until the socket is closed. */
 const char *zsock_endpoint(const struct zsock *s);
+/* Messages with too many parts that were dropped. */
+uint64_t zsock_dropped(const struct zsock *s);
 void zsock_close(struct zsock *s);
 /* Closes every socket and the context; memory goes with the last close callback of the loop. */
 void zloop_close(struct zloop *z);

@@ -1,0 +1,37 @@
+/* zloop_port.h - one libzmq socket on the loop; shared by zloop.c and zap.c only. */
+#ifndef BF_ZLOOP_PORT_H
+#define BF_ZLOOP_PORT_H
+
+#include "common/base/list.h"
+#include "common/loop/zloop.h"
+
+/* Any libzmq socket whose descriptor the loop watches: ours, its monitor, the ZAP handler. */
+struct zport {
+    struct zloop *z;
+    struct zsock *owner; /* NULL: the zloop itself */
+    void *zmq;           /* NULL: closed */
+    uv_poll_t poll;
+};
+
+struct zloop {
+    uv_loop_t *loop;
+    void *ctx;
+    struct list socks;
+    struct zport zap;
+    zap_cb *zap_cb;
+    void *zap_arg;
+    uv_prepare_t prepare; /* work() before the loop sleeps, when `dirty` */
+    uv_idle_t idle;       /* active: do not sleep, there is more */
+    unsigned handles;     /* not yet closed */
+    unsigned monitors;    /* made so far, for their names */
+    bool dirty, working, closing;
+};
+
+/* Watches `zmq`. */
+void zport_open(struct zport *p, struct zloop *z, struct zsock *owner, void *zmq);
+/* Closes it; zloop.c frees the owner when the handle is gone. */
+void zport_close(struct zport *p);
+/* Answers what is asked. true: something was. */
+bool zap_work(struct zloop *z);
+
+#endif
