@@ -73,6 +73,7 @@ void http_pump_soon(struct http *h);
 void conn_set_phase(struct conn *c, enum conn_phase phase);
 
 /* MHD's callbacks about a request. */
+void *request_on_uri(void *http, const char *uri, struct MHD_Connection *c);
 enum MHD_Result request_on_access(void *http, struct MHD_Connection *c, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *n, void **state);

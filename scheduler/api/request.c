@@ -66,6 +66,19 @@ static void request_unref(struct request *r)
     free(r);
 }
 
+/* Only the path as written shows a NUL in it: MHD hands over the decoded one as a string. Its
+ * answer is what request_on_access() gets as state first. */
+static struct request nul_in_path;
+
+void *request_on_uri(void *http, const char *uri, struct MHD_Connection *c)
+{
+    const char *nul = strstr(uri, "%00"), *query = strchr(uri, '?');
+
+    (void)http;
+    (void)c;
+    return nul && (!query || nul < query) ? &nul_in_path : NULL;
+}
+
 static bool announces_too_much(struct MHD_Connection *mhd)
 {
     const char *text = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Content-Length");
@@ -116,8 +129,12 @@ enum MHD_Result request_on_access(void *http, struct MHD_Connection *c, const ch
     struct request *r = *state;
 
     (void)version;
-    if (!r) {
+    if (!r || r == &nul_in_path) {
+        bool nul = r != NULL;
+
         *state = r = request_new(http, c, method, url);
+        if (nul)
+            r->refused = "the path holds a NUL";
         if (announces_too_much(c))
             return refuse_body(r) == MHD_YES ? send_answer(r) : MHD_NO;
         return MHD_YES;
@@ -147,7 +164,7 @@ void request_on_completed(void *http, struct MHD_Connection *c, void **state,
     (void)http;
     (void)c;
     (void)code;
-    if (!r)
+    if (!r || r == &nul_in_path)
         return;
     r->conn->request = NULL;
     conn_set_phase(r->conn, CONN_READING);

@@ -4,9 +4,10 @@
 #define BF_API_STATEMENTS_H
 
 /* One row, one column: JSON. A leader that was silent for 5 s is none. */
-#define SQL_HEALTH                                                                            \
-    "SELECT row_to_json(h)::text FROM (SELECT true AS database, " \
-    "CASE WHEN l.seconds_ago < 5 THEN l.holder END AS leader, l.term, $1::text AS version FROM (SELECT 1) one LEFT JOIN dashboard.leader l ON true) h"
+#define SQL_HEALTH                                                                               \
+    "SELECT row_to_json(h)::text FROM (SELECT true AS database, "                                \
+    "CASE WHEN l.seconds_ago < 5 THEN l.holder END AS leader, l.term, $1::text AS version FROM " \
+    "(SELECT 1) one LEFT JOIN dashboard.leader l ON true) h"
 #define SQL_SETTING "SELECT row_to_json(s)::text FROM dashboard.settings s WHERE s.name = $1::text"
 
 /* A job with its attempts and events instead of their number; the newest one that fits. */
@@ -44,12 +45,12 @@
 /* Of attempt $1 from byte $2: has the log ended, its length (NULL: not sealed), and a chunk in each
  * row (NULL: there is no further one). An attempt that ended a minute ago without a seal (its
  * worker is gone) gets no more. */
-#define SQL_LOG                                                                              \
-    "SELECT t.log_sealed OR coalesce(t.ended_at < now() - interval '1 minute', false), "     \
-    "CASE WHEN t.log_sealed THEN t.log_length END, "                                         \
-    "c.byte_offset, c.raw_bytes, c.gap_bytes, c.data "                                       \
-    "FROM dashboard.attempts t "                                                             \
-    "LEFT JOIN dashboard.job_log($1::uuid, $2::bigint, 4) c ON true "                        \
+#define SQL_LOG                                                                          \
+    "SELECT t.log_sealed OR coalesce(t.ended_at < now() - interval '1 minute', false), " \
+    "CASE WHEN t.log_sealed THEN t.log_length END, "                                     \
+    "c.byte_offset, c.raw_bytes, c.gap_bytes, c.data "                                   \
+    "FROM dashboard.attempts t "                                                         \
+    "LEFT JOIN dashboard.job_log($1::uuid, $2::bigint, 4) c ON true "                    \
     "WHERE t.id = $1::uuid ORDER BY c.byte_offset"
 
 #endif

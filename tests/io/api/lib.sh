@@ -8,6 +8,7 @@
 #     fail WHAT                the test failed
 #     expect WHAT COMMAND...   the command must succeed
 #     soon WHAT COMMAND...     it must succeed within 20 s
+#     act SQL...               what the leading scheduler would do, in one transaction
 # shellcheck shell=bash
 set -u
 : "${SRC:?}" "${BIN:?}"
@@ -78,6 +79,7 @@ api_stop() { # api_stop [SIGNAL]: waits, and checks that it ended well
 farm_up() {
     pg_start || fail "no PostgreSQL"
     schema_load "$SRC/schema" || fail "no schema"
+    psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -f "$SRC/tests/schema/fixture.sql" || fail "no fixture"
     sql "create role api_user login in role bootfarm_api"
     # As the API's own role: what it may not read, the tests cannot see either.
     DATABASE="postgresql://api_user@127.0.0.1:$PGPORT/postgres"
@@ -102,19 +104,30 @@ holds() { jq -e "$1" <<<"$body" >/dev/null || fail "the answer lacks $1: $body";
 
 # ---- the leader's part, done by psql with the functions that the scheduler calls ------------------------------
 
-lead() {
-    TERM_NOW=$(sql "select term from farm.lead('test:1')")
+# act SQL...: statements of one writing transaction; functions of tests/schema/fixture.sql need no schema.
+act() {
+    psql -X -q -At -v ON_ERROR_STOP=1 -c "begin; select set_config('search_path', 't,public', true), farm.check_term((select term from farm.leader))" \
+        "${@/#/-c}" -c commit | tail -n +2
 }
 
-# Carries out submitted commands until the end of the test, as a leader does.
+# Carries out submitted commands until the end of the test, as a leader does: those that are rows, and (just saying so) the brain's own.
 leader_start() {
-    lead
     (
         trap 'exit 0' TERM
         while :; do
-            psql -X -q -At -c "select farm.check_term($TERM_NOW); select farm.renew($TERM_NOW); select (farm.command_apply(c.id)).state from farm.commands() c where c.verb not in ('job_cancel', 'job_retry', 'worker_drain', 'worker_resume'); select farm.command_done(array_agg(c.id), array_agg('done'::text), array_agg('{}'::jsonb), array_agg('carried out by the test'::text)) from farm.commands() c having count(*) > 0" >>"$T/leader.log" 2>&1
-            read -r -t 0.1 <> <(:) || :
+            psql -X -q -At -c "
+                select farm.check_term(l.term), farm.renew(l.term) from farm.leader l;
+                select farm.command_apply(c.id) from farm.commands() c where c.verb not in ('job_cancel', 'job_retry', 'worker_drain', 'worker_resume');
+                select farm.command_done(array_agg(c.id), array_agg('done'::text), array_agg('{}'::jsonb), array_agg('done by the test'::text))
+                  from farm.commands() c having count(*) > 0" >>"$T/leader.log" 2>&1
+            pause
         done
     ) &
     LEADER_PID=$!
+}
+
+leader_stop() {
+    kill "$LEADER_PID"
+    wait "$LEADER_PID"
+    LEADER_PID=
 }
