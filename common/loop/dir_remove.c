@@ -48,7 +48,8 @@ static void move_up(struct removal *r, int at, const char *name)
 {
     char up[32];
 
-    (void)fchmodat(at, name, 0700, 0); /* to give it another parent is to write to it */
+    if (fchmodat(at, name, 0700, 0) < 0) /* to give it another parent is to write to it */
+        errno = 0;                       /* whether that was needed shows below */
     do
         snprintf(up, sizeof up, ".removed-%u", r->moved++);
     while (renameat2(at, name, r->top, up, RENAME_NOREPLACE) < 0 && errno == EEXIST);
