@@ -21,6 +21,7 @@ struct item {
     uint64_t hashed;       /* offset up to which */
     struct sha256 sha;
     bool hash_done, seal_sent;
+    bool probing;  /* one chunk is sent to learn where the store is, and no more until it says */
     bool unwanted; /* the store knows no such attempt: the files go when the log has ended */
     bool broken;   /* the files cannot be read: the log ends at `sent` */
     bf_time heard; /* last acknowledgement, or the first byte sent after it */
@@ -78,6 +79,7 @@ void stream_add(struct stream *s, struct spool *sp)
     struct item *it = xcalloc(1, sizeof *it);
     it->sp = sp;
     it->credit = FIRST_CREDIT;
+    it->probing = true;
     it->hasher = hasher_new();
     list_add_tail(&s->items, &it->node);
     stream_wake(s);
@@ -94,6 +96,7 @@ static void rewind_item(struct item *it)
     it->sent = it->stored;
     it->raw_sent = it->raw_stored;
     it->credit = FIRST_CREDIT;
+    it->probing = true;
     it->seal_sent = false;
 }
 
@@ -235,6 +238,8 @@ static bool ready_for_seal(const struct item *it)
 static int send_one(struct stream *s, struct item *it)
 {
     uint64_t start = 0, gap = 0;
+    if (it->probing && in_flight(it) > 0)
+        return 0;
     uint64_t room = it->credit > in_flight(it) ? it->credit - in_flight(it) : 0;
     size_t n = room > 0 ? load_chunk(s, it, it->sent, &start, &gap) : 0;
     if (n == 0)
@@ -359,8 +364,16 @@ void stream_on_ack(struct stream *s, const wire_log_ack *ack)
     }
     it->heard = now_boot();
     it->credit = ack->credit_bytes;
+    bool first = it->probing;
+    it->probing = false;
+    if (ack->stored < it->stored) /* the store lost what it had not committed yet */
+        it->stored = it->raw_stored = it->sent = it->raw_sent = 0;
     if (ack->stored > it->stored)
         move_stored(it, ack->stored);
+    if (first) { /* a probe that overlapped what the store has was not taken */
+        it->sent = it->stored;
+        it->raw_sent = it->raw_stored;
+    }
     if (has_unsent(it)) {
         pump(s);
         stream_wake(s);
