@@ -112,7 +112,7 @@ static int schema_version(PGconn *c, struct err *e)
         return fail(c, ERR_CONFIG, e);
     int n = PQntuples(r);
     for (int i = 0; i < n; i++) {
-        int version = atoi(PQgetvalue(r, i, 0));
+        int version = (int)strtol(PQgetvalue(r, i, 0), NULL, 10);
         if (version != i + 1)
             return err_set(e, ERR_CONFIG, "farm.migration has no row %d: the schema is damaged",
                            i + 1);
@@ -130,7 +130,8 @@ static int line_of(const char *sql, const PGresult *r)
 {
     const char *position = PQresultErrorField(r, PG_DIAG_STATEMENT_POSITION);
     int line = 1;
-    for (int left = position != NULL ? atoi(position) - 1 : 0; left > 0 && *sql != '\0'; sql++) {
+    for (int left = position != NULL ? (int)strtol(position, NULL, 10) - 1 : 0;
+         left > 0 && *sql != '\0'; sql++) {
         line += *sql == '\n';
         left -= ((unsigned char)*sql & 0xC0) != 0x80;
     }

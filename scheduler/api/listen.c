@@ -88,7 +88,7 @@ int listen_unix(const char *path, const char *mode_text, const char *group, stru
     if (strlen(path) >= sizeof sa.sun_path)
         return err_set(e, ERR_CONFIG, "socket '%s': longer than %zu bytes", path,
                        sizeof sa.sun_path - 1);
-    strcpy(sa.sun_path, path);
+    memcpy(sa.sun_path, path, strlen(path) + 1);
     if (parse_mode(mode_text, &mode, e) < 0 || (group && parse_group(group, &gid, e) < 0) ||
         remove_stale(&sa, e) < 0)
         return -1;

@@ -65,7 +65,7 @@ Test(migrate, applies_all_and_records_them)
     cr_expect_eq(e.kind, ERR_CONFIG);
     cr_expect(strstr(e.msg, "bootfarm-scheduler migrate") != NULL, "%s", e.msg);
     run_ok(info);
-    cr_expect_eq((size_t)atoi(ask(info, "SELECT count(*) FROM farm.migration")), n_migrations);
+    cr_expect_eq(strtoul(ask(info, "SELECT count(*) FROM farm.migration"), NULL, 10), n_migrations);
     cr_expect_eq(migrate_check(info, &e), 0, "%s", e.msg);
     cr_expect_str_eq(
         ask(info,
@@ -96,11 +96,11 @@ Test(migrate, goes_on_after_one_that_was_cut_short)
     cr_expect_eq(migrate_run(path, &e), -1);
     cr_expect_eq(e.kind, ERR_INPUT, "%s", e.msg);
     cr_expect(strstr(e.msg, migrations[n_migrations - 1].name) != NULL, "%s", e.msg);
-    cr_expect_eq((size_t)atoi(ask(info, "SELECT count(*) FROM farm.migration")), n_migrations - 1,
-                 "nothing of a failed migration stays");
+    cr_expect_eq(strtoul(ask(info, "SELECT count(*) FROM farm.migration"), NULL, 10),
+                 n_migrations - 1, "nothing of a failed migration stays");
     ask(info, "DROP FUNCTION farm.open_functions");
     run_ok(info);
-    cr_expect_eq((size_t)atoi(ask(info, "SELECT count(*) FROM farm.migration")), n_migrations);
+    cr_expect_eq(strtoul(ask(info, "SELECT count(*) FROM farm.migration"), NULL, 10), n_migrations);
 }
 
 Test(migrate, refuses_a_schema_that_it_does_not_know)
@@ -147,7 +147,7 @@ Test(migrate, two_at_once_take_turns)
     int status = -1;
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_expect_eq(status, 0);
-    cr_expect_eq((size_t)atoi(ask(info, "SELECT count(*) FROM farm.migration")), n_migrations);
+    cr_expect_eq(strtoul(ask(info, "SELECT count(*) FROM farm.migration"), NULL, 10), n_migrations);
 }
 
 Test(migrate, says_when_nobody_answers)

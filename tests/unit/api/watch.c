@@ -46,7 +46,7 @@ TestSuite(watch, .init = setup, .fini = teardown);
 
 Test(watch, channel_and_key_decide)
 {
-    strcpy(t.a.key, "x");
+    t.a.key[0] = 'x';
     watch_add(t.watch, &t.a);
     watch_add(t.watch, &t.b);
     watch_notify(t.watch, CHANNEL_LOG, "y");

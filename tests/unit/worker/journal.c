@@ -3,6 +3,7 @@
 #include "tests/unit/worker/tmp.h"
 #include <criterion/criterion.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 static struct err e;
@@ -33,9 +34,9 @@ static void note(void *arg, const struct journal_row *r)
     s->outcome[s->n] = r->result->outcome;
     s->started[s->n] = r->started;
     s->ended[s->n] = r->ended;
-    strncpy(s->code[s->n], r->result->code, 31);
-    strncpy(s->job[s->n], r->job, 31);
-    strncpy(s->detail[s->n], r->result->detail, 31);
+    snprintf(s->code[s->n], sizeof s->code[0], "%s", r->result->code);
+    snprintf(s->job[s->n], sizeof s->job[0], "%s", r->job);
+    snprintf(s->detail[s->n], sizeof s->detail[0], "%s", r->result->detail);
     s->n++;
 }
 
