@@ -342,11 +342,11 @@ static void act_kill_now(struct run *r)
 /* A daemon in a session of its own and one whose parent is gone, both holding the pipe; the script
  * goes on when both have spoken. */
 #define LEAVE_TWO                                                                         \
-    "d=$(mktemp -d); mkfifo $d/f; "                                                       \
+    "d=$(mktemp -d); mkfifo $d/f $d/g; "                                                  \
     "setsid sh -c \"trap '' TERM; echo session \\$\\$; echo > $d/f; exec sleep 1000\" & " \
     "read x < $d/f; "                                                                     \
-    "(sh -c \"echo plain \\$\\$; echo > $d/f; exec sleep 1000\" &); "                     \
-    "read x < $d/f; rm -r $d; "
+    "(sh -c \"echo plain \\$\\$; echo > $d/g; exec sleep 1000\" &); "                     \
+    "read x < $d/g; rm -r $d; "
 
 static void expect_both_gone(const struct run *r)
 {
