@@ -1,0 +1,378 @@
+/* db.c - transactions: the queue, the pipeline, the answers, the deadlines. */
+#include "scheduler/db_private.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include <stdio.h>
+
+#define MAX_TRIES 4
+
+bool db_is_content_error(const char *sqlstate)
+{
+    return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 ||
+           strncmp(sqlstate, "42", 2) == 0;
+}
+
+struct db_tx *db_tx_new(struct db *db, enum db_mode mode)
+{
+    struct db_tx *tx = xcalloc(1, sizeof *tx);
+    list_init(&tx->node);
+    tx->db = db;
+    tx->mode = mode;
+    tx->deadline = db->cfg.deadline;
+    return tx;
+}
+
+void db_tx_deadline(struct db_tx *tx, bf_time deadline)
+{
+    tx->deadline = deadline;
+}
+
+void db_add(struct db_tx *tx, const char *sql, const struct db_param *params, size_t n)
+{
+    BUG_ON(n > DB_MAX_PARAMS);
+    struct db_stmt *s = vec_push(&tx->stmts);
+    *s = (struct db_stmt){.sql = sql, .n = (int)n};
+    for (size_t i = 0; i < n; i++) {
+        const struct db_param *p = &params[i];
+        if (!p->p)
+            continue;
+        size_t len = p->binary ? p->n : strlen(p->p) + 1;
+        BUG_ON(len > INT32_MAX);
+        s->value[i] = len ? xmemdup(p->p, len) : xstrdup("");
+        s->length[i] = (int)len;
+        s->format[i] = p->binary;
+    }
+}
+
+static void tx_drop_results(struct db_tx *tx)
+{
+    vec_for_each(i, &tx->results) PQclear(tx->results.v[i]);
+    vec_clear(&tx->results);
+}
+
+void db_tx_free(struct db_tx *tx)
+{
+    if (!tx)
+        return;
+    tx_drop_results(tx);
+    vec_for_each(i, &tx->stmts)
+    {
+        for (int k = 0; k < tx->stmts.v[i].n; k++)
+            free(tx->stmts.v[i].value[k]);
+    }
+    vec_release(&tx->stmts);
+    vec_release(&tx->results);
+    free(tx);
+}
+
+/* The one place that calls back; tx is gone afterwards. */
+static void tx_end(struct db_tx *tx, enum db_end end, const char *sqlstate, const char *message)
+{
+    struct db_reply r = {.end = end, .sqlstate = sqlstate, .message = message};
+    if (end == DB_DONE) {
+        r.result = tx->results.v;
+        r.n = tx->results.n;
+    }
+    tx->cb(tx->arg, &r);
+    db_tx_free(tx);
+}
+
+/* ---- deadlines --------------------------------------------------------------------------------
+ */
+
+static void queue_take(struct db *db, struct db_tx *tx)
+{
+    list_del(&tx->node);
+    db->n_queue--;
+}
+
+static void watch_deadlines(struct db *db);
+
+static void on_watch(uv_timer_t *t)
+{
+    struct db *db = t->data;
+    bf_time now = clock_mono();
+    if (db->flying && db->flying->deadline <= now)
+        conn_lost(db, "no answer before the deadline");
+    list_for_each(it, &db->queue)
+    {
+        struct db_tx *tx = container_of(it, struct db_tx, node);
+        if (tx->deadline > now)
+            continue;
+        queue_take(db, tx);
+        tx_end(tx, DB_NOT_SENT, "", db->last_error);
+        break; /* the callback may have changed the queue: look again */
+    }
+    if (db->state != DBS_CLOSED)
+        watch_deadlines(db);
+}
+
+static void watch_deadlines(struct db *db)
+{
+    bf_time first = db->flying ? db->flying->deadline : INT64_MAX;
+    list_for_each(it, &db->queue)
+    {
+        struct db_tx *tx = container_of(it, struct db_tx, node);
+        if (tx->deadline < first)
+            first = tx->deadline;
+    }
+    if (first == INT64_MAX) {
+        uv_timer_stop(db->watch);
+        return;
+    }
+    bf_time left = first - clock_mono();
+    uv_timer_start(db->watch, on_watch, left > 0 ? (uint64_t)(left / BF_MSEC) + 1 : 0, 0);
+}
+
+/* ---- sending ----------------------------------------------------------------------------------
+ */
+
+static int send_plain(struct db *db, const char *sql)
+{
+    return PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0) ? 0 : -1;
+}
+
+static int send_stmts(struct db *db, const struct db_tx *tx)
+{
+    if (send_plain(db, tx->mode == DB_WRITE ? "BEGIN"
+                                            : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        return -1;
+    vec_for_each(i, &tx->stmts)
+    {
+        const struct db_stmt *s = &tx->stmts.v[i];
+        if (!PQsendQueryParams(db->conn, s->sql, s->n, NULL, (const char *const *)s->value,
+                               s->length, s->format, 0))
+            return -1;
+    }
+    return send_plain(db, "COMMIT");
+}
+
+static void tx_send_next(struct db *db)
+{
+    if (db->state != DBS_UP || db->flying || db->rolling || list_is_empty(&db->queue))
+        return;
+    struct db_tx *tx = container_of(db->queue.next, struct db_tx, node);
+    queue_take(db, tx);
+    db->flying = tx;
+    db->answers = 0;
+    db->refused = false;
+    if (send_stmts(db, tx) || !PQpipelineSync(db->conn)) {
+        conn_lost(db, PQerrorMessage(db->conn));
+        return;
+    }
+    conn_flush(db);
+    if (db->state == DBS_UP)
+        watch_deadlines(db);
+}
+
+void db_submit(struct db_tx *tx, db_reply_cb *cb, void *arg)
+{
+    struct db *db = tx->db;
+    BUG_ON(db->state == DBS_CLOSED);
+    tx->cb = cb;
+    tx->arg = arg;
+    /* Beyond the cap it waits with a deadline that is over: the timer answers it. */
+    tx->deadline = db->n_queue < db->cfg.max_queue ? clock_mono() + tx->deadline : 0;
+    list_add_tail(&db->queue, &tx->node);
+    db->n_queue++;
+    tx_send_next(db);
+    if (db->state != DBS_CLOSED)
+        watch_deadlines(db);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------
+ */
+
+static void one_line(char *text)
+{
+    for (char *c = text; *c; c++) {
+        if (*c == '\n')
+            *c = c[1] ? ' ' : '\0';
+    }
+}
+
+static void note_refusal(struct db *db, const char *sqlstate, const char *message)
+{
+    if (db->refused)
+        return;
+    db->refused = true;
+    snprintf(db->sqlstate, sizeof db->sqlstate, "%s", sqlstate ? sqlstate : "");
+    snprintf(db->message, sizeof db->message, "%s", message ? message : "");
+    one_line(db->message);
+}
+
+/* Answer number 0 is BEGIN's, the last is COMMIT's. */
+static void take_answer(struct db *db, PGresult *r)
+{
+    struct db_tx *tx = db->flying;
+    size_t at = db->answers++;
+    ExecStatusType s = PQresultStatus(r);
+    bool good = s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_EMPTY_QUERY;
+    if (s == PGRES_FATAL_ERROR)
+        note_refusal(db, PQresultErrorField(r, PG_DIAG_SQLSTATE), PQresultErrorMessage(r));
+    if (tx && good && at == tx->stmts.n + 1 && strcmp(PQcmdStatus(r), "COMMIT") != 0)
+        note_refusal(db, "", "COMMIT was answered with ROLLBACK");
+    if (tx && good && at >= 1 && at <= tx->stmts.n)
+        *vec_push(&tx->results) = r;
+    else
+        PQclear(r);
+}
+
+static bool is_passing(const char *sqlstate)
+{
+    return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
+}
+
+static void send_rollback(struct db *db)
+{
+    db->rolling = true;
+    if (send_plain(db, "ROLLBACK") || !PQpipelineSync(db->conn))
+        conn_lost(db, PQerrorMessage(db->conn));
+    else
+        conn_flush(db);
+}
+
+/* The pipeline's sync came: everything of the transaction was answered. */
+static void take_sync(struct db *db)
+{
+    struct db_tx *tx = db->flying;
+    db->flying = NULL;
+    db->rolling = false;
+    if (!tx)
+        return;
+    if (!db->refused) {
+        db->failures = 0;
+        tx_end(tx, DB_DONE, "", "");
+        return;
+    }
+    bool again = is_passing(db->sqlstate) && ++tx->tries < MAX_TRIES;
+    if (PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+        send_rollback(db);
+    if (again) {
+        tx_drop_results(tx);
+        list_add_tail(db->queue.next, &tx->node); /* before the first */
+        db->n_queue++;
+        return;
+    }
+    char sqlstate[sizeof db->sqlstate], message[sizeof db->message];
+    memcpy(sqlstate, db->sqlstate, sizeof sqlstate);
+    memcpy(message, db->message, sizeof message);
+    tx_end(tx, DB_REFUSED, sqlstate, message);
+}
+
+void tx_readable(struct db *db)
+{
+    while (db->state == DBS_UP && (db->flying || db->rolling) && !PQisBusy(db->conn)) {
+        PGresult *r = PQgetResult(db->conn);
+        if (!r)
+            continue; /* separates the answers of two statements */
+        if (PQresultStatus(r) == PGRES_PIPELINE_SYNC) {
+            PQclear(r);
+            take_sync(db);
+        } else {
+            take_answer(db, r);
+        }
+        if (db->state == DBS_UP && PQstatus(db->conn) == CONNECTION_BAD)
+            conn_lost(db, PQerrorMessage(db->conn));
+    }
+    if (db->state == DBS_CLOSED)
+        return;
+    tx_send_next(db);
+    if (db->state != DBS_CLOSED)
+        watch_deadlines(db);
+}
+
+void tx_connected(struct db *db)
+{
+    tx_send_next(db);
+}
+
+/* What was in flight may have been committed, unless a statement before COMMIT was refused. */
+void tx_disconnected(struct db *db)
+{
+    struct db_tx *tx = db->flying;
+    db->flying = NULL;
+    db->rolling = false;
+    if (!tx)
+        return;
+    bool undone = db->refused && db->answers <= tx->stmts.n + 1;
+    if (undone) {
+        char sqlstate[sizeof db->sqlstate];
+        memcpy(sqlstate, db->sqlstate, sizeof sqlstate);
+        tx_end(tx, DB_REFUSED, sqlstate, db->last_error);
+    } else {
+        tx_end(tx, DB_UNKNOWN, "", db->last_error);
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static uv_timer_t *new_timer(struct db *db)
+{
+    uv_timer_t *t = xcalloc(1, sizeof *t);
+    uv_timer_init(db->loop, t);
+    t->data = db;
+    return t;
+}
+
+int db_open(uv_loop_t *loop, const struct db_config *config, struct db **out, struct err *e)
+{
+    char *why = NULL;
+    PQconninfoOption *o = PQconninfoParse(config->conninfo, &why);
+    if (!o) {
+        if (why)
+            one_line(why);
+        err_set(e, ERR_CONFIG, "database: %s", why ? why : "out of memory");
+        PQfreemem(why);
+        return -1;
+    }
+    PQconninfoFree(o);
+    struct db *db = xcalloc(1, sizeof *db);
+    db->loop = loop;
+    db->cfg = *config;
+    db->cfg.conninfo = db->conninfo = xstrdup(config->conninfo);
+    db->cfg.name = db->name = xstrdup(config->name);
+    db->cfg.settings = db->settings = xstrdup(config->settings ? config->settings : "");
+    list_init(&db->queue);
+    db->connect = new_timer(db);
+    db->watch = new_timer(db);
+    snprintf(db->last_error, sizeof db->last_error, "not connected yet");
+    conn_begin(db);
+    *out = db;
+    return 0;
+}
+
+bool db_is_up(const struct db *db)
+{
+    return db->state == DBS_UP;
+}
+
+static void on_freed(uv_handle_t *h)
+{
+    struct db *db = h->data;
+    free(db->conninfo);
+    free(db->name);
+    free(db->settings);
+    free(db);
+    free(h);
+}
+
+/* The struct lives until the close callback: a transaction's callback may close its connection. */
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    BUG_ON(db->state == DBS_CLOSED);
+    conn_stop(db);
+    db->state = DBS_CLOSED;
+    uv_close((uv_handle_t *)db->connect, (uv_close_cb)free);
+    uv_close((uv_handle_t *)db->watch, on_freed);
+    snprintf(db->last_error, sizeof db->last_error, "closed");
+    tx_disconnected(db);
+    while (!list_is_empty(&db->queue)) {
+        struct db_tx *tx = container_of(db->queue.next, struct db_tx, node);
+        queue_take(db, tx);
+        tx_end(tx, DB_NOT_SENT, "", db->last_error);
+    }
+}

@@ -1,0 +1,83 @@
+/* db.h - PostgreSQL on a libuv loop: a connection that comes back by itself, and transactions that
+ * travel as one pipeline. Knows no statement.
+ *
+ * Happy path: db_open → on_up(true) → db_tx_new, db_add..., db_submit → BEGIN, the statements and
+ * COMMIT leave in one flush → the answers come back → the callback, once, with DB_DONE and one
+ * result for each statement. One transaction is in flight, others wait in order.
+ *
+ * Failure modes, each told by the callback's `end`:
+ *   a statement fails, or COMMIT answers ROLLBACK   DB_REFUSED; rolled back
+ *   serialisation failure, deadlock                 sent again, three times, then DB_REFUSED
+ *   the connection breaks, or the deadline passes   DB_UNKNOWN for the one in flight: it may have
+ *                                                   happened; those that wait go on waiting
+ *   no connection until the deadline, queue full    DB_NOT_SENT: nothing happened
+ *   db_close                                        the same two, from within db_close
+ * A dead peer is noticed by the deadline, by TCP (tcp_user_timeout, keepalives) and by the renewal
+ * that somebody sends each second on every connection that listens. Host names are resolved on the
+ * loop: libpq would block. */
+#ifndef BF_DB_H
+#define BF_DB_H
+
+#include "common/base/err.h"
+#include <libpq-fe.h>
+#include <uv.h>
+
+struct db;    /* opaque */
+struct db_tx; /* opaque; belongs to the caller until db_submit or db_tx_free */
+
+struct db_config {
+    const char *conninfo;
+    const char *name;          /* application_name, and in log lines */
+    const char *settings;      /* server settings, "-c name=value ..."; may be NULL */
+    const char *const *first;  /* statements that begin each session ("LISTEN x"); NULL-terminated,
+                                  kept by pointer; may be NULL */
+    size_t max_queue;          /* transactions that wait */
+    bf_time deadline;          /* default of a transaction, from db_submit to its last answer */
+    /* Connected and `first` done (true), or the connection was lost (false). May be NULL. */
+    void (*on_up)(void *arg, bool up);
+    void (*on_notify)(void *arg, const char *channel, const char *payload);
+    void *arg;
+};
+
+enum db_end { DB_DONE, DB_REFUSED, DB_NOT_SENT, DB_UNKNOWN };
+
+struct db_reply {
+    enum db_end end;
+    const char *sqlstate;    /* DB_REFUSED; "" where PostgreSQL gave none */
+    const char *message;     /* one line */
+    PGresult *const *result; /* DB_DONE: one for each statement; freed after the callback */
+    size_t n;
+};
+
+typedef void db_reply_cb(void *arg, const struct db_reply *r);
+
+struct db_param {
+    const char *p; /* NULL: SQL NULL. Text ends with NUL */
+    size_t n;      /* bytes; for binary only */
+    bool binary;
+};
+
+enum db_mode {
+    DB_WRITE,   /* read committed */
+    DB_SNAPSHOT /* repeatable read, read only: all statements see one state */
+};
+
+/* -1 with ERR_CONFIG: the connection string does not parse. Connecting begins on the loop. */
+int db_open(uv_loop_t *loop, const struct db_config *config, struct db **out,
+            struct err *e) BF_MUST_CHECK;
+bool db_is_up(const struct db *db);
+/* Memory goes with the last close callback of the loop. Accepts NULL. */
+void db_close(struct db *db);
+
+struct db_tx *db_tx_new(struct db *db, enum db_mode mode);
+/* `sql` is kept by pointer, parameters are copied. */
+void db_add(struct db_tx *tx, const char *sql, const struct db_param *params, size_t n);
+void db_tx_deadline(struct db_tx *tx, bf_time deadline);
+void db_tx_free(struct db_tx *tx); /* one that was not submitted; accepts NULL */
+/* `cb` is called later from the loop, never from within. */
+void db_submit(struct db_tx *tx, db_reply_cb *cb, void *arg);
+
+/* Is this SQLSTATE a refusal of the content (class 22, 23, 42), which would come again? */
+bool db_is_content_error(const char *sqlstate);
+
+#endif

@@ -1,0 +1,86 @@
+/* db_private.h - shared by db.c (transactions), db_conn.c (connection) and db_resolve.c only. */
+#ifndef BF_DB_PRIVATE_H
+#define BF_DB_PRIVATE_H
+
+#include "common/base/list.h"
+#include "common/base/str.h"
+#include "common/base/vec.h"
+#include "scheduler/db.h"
+
+#define DB_MAX_PARAMS 8
+
+struct db_stmt {
+    const char *sql;
+    int n;
+    char *value[DB_MAX_PARAMS];
+    int length[DB_MAX_PARAMS];
+    int format[DB_MAX_PARAMS];
+};
+
+struct db_tx {
+    struct list node;
+    struct db *db;
+    enum db_mode mode;
+    VEC(struct db_stmt) stmts;
+    VEC(PGresult *) results;
+    bf_time deadline; /* a duration before db_submit, a monotonic time after it */
+    int tries;
+    db_reply_cb *cb;
+    void *arg;
+};
+
+enum db_state {
+    DBS_IDLE,       /* between attempts: the timer starts the next */
+    DBS_RESOLVING,  /* host names */
+    DBS_CONNECTING, /* PQconnectPoll */
+    DBS_UP,
+    DBS_CLOSED
+};
+
+struct resolve;
+
+struct db {
+    uv_loop_t *loop;
+    char *conninfo, *name, *settings;
+    struct db_config cfg;
+    enum db_state state;
+    struct resolve *resolve;
+    PGconn *conn;
+    uv_poll_t *poll;     /* of conn's socket */
+    uv_timer_t *connect; /* back-off, or the deadline of connecting */
+    uv_timer_t *watch;   /* the earliest deadline of a transaction */
+    int failures;        /* connection attempts in a row */
+    bool told_up;
+    char last_error[512];
+
+    struct list queue;
+    size_t n_queue;
+    struct db_tx *flying;
+    bool rolling; /* the answers of a ROLLBACK are under way, no transaction is */
+    size_t answers;
+    bool refused;
+    char sqlstate[6];
+    char message[1024];
+};
+
+/* db_conn.c */
+void conn_begin(struct db *db);
+void conn_lost(struct db *db, const char *why);
+/* Polls for what libpq needs now. */
+void conn_flush(struct db *db);
+void conn_stop(struct db *db);
+
+/* db.c */
+void tx_connected(struct db *db);
+void tx_disconnected(struct db *db);
+void tx_readable(struct db *db);
+
+/* db_resolve.c: the connection string with its host names replaced by addresses. `done` is called
+ * once, perhaps at once, with NULL-terminated keywords and values valid during the call, or with
+ * an error. */
+typedef void resolve_cb(struct db *db, const char *const *keys, const char *const *values,
+                        const char *error);
+void resolve_start(struct db *db, resolve_cb *done);
+void resolve_abandon(struct db *db); /* `done` is not called any more */
+
+#endif

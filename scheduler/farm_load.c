@@ -1,0 +1,202 @@
+/* farm_load.c - rows from PostgreSQL to the brain: all of them after a take-over, and those that
+ * somebody else changed later. */
+#include "scheduler/farm_private.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include <malloc.h>
+#include <stdio.h>
+
+#define LOAD_DEADLINE (120 * BF_SEC)
+
+struct load {
+    struct farm *farm;
+    uint64_t epoch;
+    unsigned kinds;
+    bool first; /* the one after a take-over: the clock comes before, IN_LOADED after the rows */
+    bool work;
+};
+
+static void on_site(void *arg, const struct site_row *s)
+{
+    farm_step(arg, &(struct input){.type = IN_SITE, .site = s});
+}
+
+static void on_worker(void *arg, const struct worker_row *w)
+{
+    farm_step(arg, &(struct input){.type = IN_WORKER, .worker = w});
+}
+
+static void on_base(void *arg, const struct base_row *b)
+{
+    farm_step(arg, &(struct input){.type = IN_BASE, .base = b});
+}
+
+static void on_image(void *arg, const struct image_row *m)
+{
+    farm_step(arg, &(struct input){.type = IN_IMAGE, .image = m});
+}
+
+static void on_job(void *arg, const struct job_row *j)
+{
+    farm_step(arg, &(struct input){.type = IN_JOB, .job = j});
+}
+
+static void on_work(void *arg, struct id128 attempt, const char *json)
+{
+    struct farm *f = arg;
+    struct work *w = map_get(&f->work, id128_key(attempt));
+    if (!w)
+        return;
+    int64_t worker = w->worker;
+    if (json) {
+        work_put(f, worker, attempt, json);
+    } else {
+        /* It has ended meanwhile: the brain will not want it any more. */
+        map_del(&f->work, id128_key(attempt));
+        free(w->json);
+        free(w);
+    }
+    f->cfg.on_orders(f->cfg.arg, worker);
+}
+
+static void add_loads(struct db_tx *tx, unsigned kinds, const pg_ids *images, const pg_ids *jobs)
+{
+    if (kinds & ROWS_SITES)
+        st_load_sites(tx);
+    if (kinds & ROWS_WORKERS)
+        st_load_workers(tx);
+    if (kinds & ROWS_BASES)
+        st_load_bases(tx);
+    if (kinds & ROWS_IMAGES)
+        st_load_images(tx, images);
+    if (kinds & ROWS_JOBS)
+        st_load_jobs(tx, jobs);
+}
+
+/* In the order in which add_loads asked. */
+static void feed(struct farm *f, const struct load *l, const struct db_reply *r)
+{
+    size_t i = l->first ? 1 : 0;
+    if (l->kinds & ROWS_SITES)
+        st_each_site(r->result[i++], on_site, f);
+    if (l->kinds & ROWS_WORKERS)
+        st_each_worker(r->result[i++], on_worker, f);
+    if (l->kinds & ROWS_BASES)
+        st_each_base(r->result[i++], on_base, f);
+    if (l->kinds & ROWS_IMAGES)
+        st_each_image(r->result[i++], on_image, f);
+    if (l->kinds & ROWS_JOBS)
+        st_each_job(r->result[i++], on_job, f);
+    if (l->work)
+        st_each_work(r->result[i++], on_work, f);
+}
+
+static void loaded(struct farm *f, const struct db_reply *r)
+{
+    char term[24];
+    farm_step(f, &(struct input){.type = IN_LOADED});
+    f->state = FARM_ON;
+    snprintf(term, sizeof term, "%lld", (long long)f->term);
+    char jobs[24];
+    snprintf(jobs, sizeof jobs, "%d", PQntuples(r->result[r->n - 1]));
+    log_info("loaded", "term", term, "jobs", jobs);
+    malloc_trim(0); /* answers of a big farm are large, once */
+    f->cfg.on_loaded(f->cfg.arg);
+}
+
+static void on_rows(void *arg, const struct db_reply *r)
+{
+    struct load l = *(struct load *)arg;
+    struct farm *f = l.farm;
+    free(arg);
+    if (l.epoch != f->epoch)
+        return;
+    f->flying = false;
+    if (r->end != DB_DONE) {
+        if (r->end == DB_REFUSED)
+            log_error("cannot load", "sqlstate", r->sqlstate, "error", r->message);
+        farm_doubt(f, r->message);
+        return;
+    }
+    if (l.first)
+        f->offset = st_read_i64(r->result[0]) - clock_mono();
+    feed(f, &l, r);
+    if (l.first)
+        loaded(f, r);
+}
+
+static struct load *load_new(struct farm *f, unsigned kinds)
+{
+    struct load *l = xcalloc(1, sizeof *l);
+    l->farm = f;
+    l->epoch = f->epoch;
+    l->kinds = kinds;
+    return l;
+}
+
+void farm_load(struct farm *f)
+{
+    const unsigned all = ROWS_SITES | ROWS_WORKERS | ROWS_BASES | ROWS_IMAGES | ROWS_JOBS;
+    struct load *l = load_new(f, all);
+    struct db_tx *tx = db_tx_new(f->db, DB_SNAPSHOT);
+    l->first = true;
+    st_now(tx);
+    add_loads(tx, all, NULL, NULL);
+    db_tx_deadline(tx, LOAD_DEADLINE);
+    f->flying = true;
+    db_submit(tx, on_rows, l);
+}
+
+bool farm_wants_rows(const struct farm *f)
+{
+    const struct wanted_rows *w = &f->wanted;
+    return w->kinds || w->jobs.n || w->images.n || w->work.n;
+}
+
+void wanted_clear(struct wanted_rows *w)
+{
+    vec_release(&w->jobs);
+    vec_release(&w->images);
+    vec_release(&w->work);
+    w->kinds = 0;
+}
+
+/* Bases come with images: a new image may stand on a base that the world does not know. */
+void farm_read_rows(struct farm *f)
+{
+    struct wanted_rows *w = &f->wanted;
+    bool all_images = w->kinds & ROWS_IMAGES, all_jobs = w->kinds & ROWS_JOBS;
+    unsigned kinds = w->kinds;
+    if (w->images.n || all_images)
+        kinds |= ROWS_IMAGES | ROWS_BASES;
+    if (w->jobs.n)
+        kinds |= ROWS_JOBS;
+    struct load *l = load_new(f, kinds);
+    struct db_tx *tx = db_tx_new(f->db, DB_SNAPSHOT);
+    add_loads(tx, kinds, all_images ? NULL : &w->images, all_jobs ? NULL : &w->jobs);
+    if (w->work.n) {
+        l->work = true;
+        st_work(tx, w->work.v, w->work.n);
+    }
+    db_tx_deadline(tx, LOAD_DEADLINE);
+    wanted_clear(w);
+    f->flying = true;
+    db_submit(tx, on_rows, l);
+}
+
+void farm_fetch(struct farm *f, unsigned rows)
+{
+    if (f->state != FARM_OFF)
+        f->wanted.kinds |= rows;
+}
+
+void farm_fetch_ids(struct farm *f, const pg_ids *jobs, const pg_ids *image_archs)
+{
+    if (f->state == FARM_OFF)
+        return;
+    for (size_t i = 0; i < jobs->n; i++)
+        *vec_push(&f->wanted.jobs) = jobs->v[i];
+    for (size_t i = 0; i < image_archs->n; i++)
+        *vec_push(&f->wanted.images) = image_archs->v[i];
+}

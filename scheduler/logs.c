@@ -1,0 +1,281 @@
+#include "scheduler/logs.h"
+
+#include "common/base/list.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "proto/wire.h"
+#include "scheduler/store_pg.h"
+#include <stdio.h>
+#include <zmq.h>
+
+#define BATCH_ENTRIES 64
+#define BATCH_BYTES ((size_t)2 << 20)
+#define CREDIT_MIN (256U << 10)
+#define CREDIT_MAX (1U << 20)
+
+/* One message that waits for PostgreSQL, or is on its way. */
+struct entry {
+    struct list node;
+    int64_t worker;
+    struct id128 attempt;
+    struct wire_msg msg; /* LogChunk or LogSeal */
+    size_t bytes;
+    size_t route_len;
+    uint8_t route[255];
+};
+
+struct logs {
+    struct logs_config cfg;
+    struct db *db;
+    struct zsock *sock;
+    struct roster *roster;
+    int64_t term;
+    uint64_t epoch;
+    struct list queue, flying;
+    size_t queued; /* bytes in both */
+    bool busy;
+    bool singly; /* the last batch was refused for one entry's content: find it */
+};
+
+struct ticket {
+    struct logs *logs;
+    uint64_t epoch;
+};
+
+static void send_batch(struct logs *l);
+
+/* ---- answers ----------------------------------------------------------------------------------
+ */
+
+static uint32_t credit(const struct logs *l)
+{
+    size_t room = l->cfg.max_queue - (l->queued < l->cfg.max_queue ? l->queued : l->cfg.max_queue);
+    size_t share = room / 8;
+    if (share < CREDIT_MIN)
+        share = CREDIT_MIN;
+    return (uint32_t)(share < CREDIT_MAX ? share : CREDIT_MAX);
+}
+
+static void answer(struct logs *l, struct entry *x, const struct st_log_state *s)
+{
+    wire_log_ack ack = BOOTFARM__LOG_ACK__INIT;
+    struct str frame = STR_INIT;
+    struct err e = ERR_INIT;
+    ack.attempt_id = wire_id_bytes(&x->attempt);
+    ack.stored = s->stored;
+    ack.credit_bytes = credit(l);
+    ack.sealed = s->sealed;
+    ack.unknown = !s->known;
+    if (wire_encode(WIRE_LOG_ACK, &ack.base, &frame, &e) == 0) {
+        struct zpart parts[] = {{x->route, x->route_len}, {frame.p, frame.len}};
+        if (zsock_send(l->sock, parts, ARRAY_SIZE(parts), &e) < 0)
+            log_warn("cannot acknowledge a log", "error", e.msg);
+    } else {
+        log_error("cannot acknowledge a log", "error", e.msg);
+    }
+    str_release(&frame);
+}
+
+static void entry_free(struct logs *l, struct entry *x)
+{
+    list_del(&x->node);
+    l->queued -= x->bytes;
+    wire_release(&x->msg);
+    free(x);
+}
+
+static void drop_all(struct logs *l, struct list *list)
+{
+    while (!list_is_empty(list))
+        entry_free(l, container_of(list->next, struct entry, node));
+}
+
+/* ---- batches ----------------------------------------------------------------------------------
+ */
+
+static void stored(struct logs *l, const struct db_reply *r)
+{
+    size_t i = 1; /* behind check_term */
+    list_for_each(it, &l->flying)
+    {
+        struct entry *x = container_of(it, struct entry, node);
+        struct st_log_state s;
+        st_read_log(r->result[i++], &s);
+        answer(l, x, &s);
+    }
+    drop_all(l, &l->flying);
+}
+
+static void refused(struct logs *l, const struct db_reply *r)
+{
+    const struct st_log_state unknown = {.known = false};
+    bool one = l->flying.next->next == &l->flying;
+    struct entry *first = container_of(l->flying.next, struct entry, node);
+    if (one && db_is_content_error(r->sqlstate)) {
+        log_warn("a piece of a log was refused", "worker", roster_name(l->roster, first->worker),
+                 "error", r->message);
+        answer(l, first, &unknown);
+        entry_free(l, first);
+        l->singly = false;
+        return;
+    }
+    l->singly = db_is_content_error(r->sqlstate);
+    if (!l->singly)
+        log_error("logs cannot be stored", "sqlstate", r->sqlstate, "error", r->message);
+    /* Back to the front of the queue when it may work one by one; else the workers send again. */
+    while (l->singly && !list_is_empty(&l->flying)) {
+        struct list *last = l->flying.prev;
+        list_del(last);
+        list_add_tail(l->queue.next, last);
+    }
+    drop_all(l, &l->flying);
+}
+
+static void on_batch(void *arg, const struct db_reply *r)
+{
+    struct ticket *t = arg;
+    struct logs *l = t->logs;
+    bool late = t->epoch != l->epoch;
+    free(t);
+    if (late)
+        return;
+    l->busy = false;
+    if (r->end == DB_DONE) {
+        stored(l, r);
+        l->singly = false;
+    } else if (r->end == DB_REFUSED) {
+        refused(l, r);
+    } else {
+        drop_all(l, &l->flying);
+    }
+    send_batch(l);
+}
+
+static void add_entry(struct db_tx *tx, const struct entry *x)
+{
+    switch (x->msg.type) {
+    case WIRE_LOG_CHUNK: {
+        const wire_log_chunk *c = x->msg.log_chunk;
+        st_log_append(tx, x->attempt, x->worker, c->offset, c->raw_bytes, c->gap_bytes,
+                      c->data.data, c->data.len);
+        return;
+    }
+    case WIRE_LOG_SEAL: {
+        const wire_log_seal *s = x->msg.log_seal;
+        st_log_seal(tx, x->attempt, x->worker, s->length, s->sha256.data, s->sha256.len);
+        return;
+    }
+    case WIRE_REPORT:
+    case WIRE_ORDERS:
+    case WIRE_NOT_LEADER:
+    case WIRE_LOG_ACK:
+        break;
+    }
+    BUG("the wire let a message of another route through");
+}
+
+static void send_batch(struct logs *l)
+{
+    if (l->busy || !l->term || list_is_empty(&l->queue))
+        return;
+    struct db_tx *tx = st_write(l->db, l->term);
+    size_t n = 0, bytes = 0, most = l->singly ? 1 : BATCH_ENTRIES;
+    list_for_each(it, &l->queue)
+    {
+        struct entry *x = container_of(it, struct entry, node);
+        if (n == most || (n && bytes + x->bytes > BATCH_BYTES))
+            break;
+        add_entry(tx, x);
+        list_del(&x->node);
+        list_add_tail(&l->flying, &x->node);
+        n++;
+        bytes += x->bytes;
+    }
+    struct ticket *t = xmalloc(sizeof *t);
+    *t = (struct ticket){.logs = l, .epoch = l->epoch};
+    l->busy = true;
+    db_submit(tx, on_batch, t);
+}
+
+/* ---- receiving --------------------------------------------------------------------------------
+ */
+
+static void enqueue(struct logs *l, int64_t worker, const struct zpart *route, size_t bytes,
+                    struct wire_msg *msg)
+{
+    struct entry *x = xcalloc(1, sizeof *x);
+    list_init(&x->node);
+    x->worker = worker;
+    x->attempt = wire_id(msg->type == WIRE_LOG_CHUNK ? msg->log_chunk->attempt_id
+                                                     : msg->log_seal->attempt_id);
+    x->msg = *msg;
+    *msg = (struct wire_msg){0};
+    x->bytes = bytes + sizeof *x;
+    x->route_len = route->n;
+    memcpy(x->route, route->p, route->n);
+    list_add_tail(&l->queue, &x->node);
+    l->queued += x->bytes;
+    send_batch(l);
+}
+
+static void on_recv(void *arg, const struct zpart *part, size_t n, const char *user_id)
+{
+    struct logs *l = arg;
+    struct wire_msg msg = {0};
+    struct err e = ERR_INIT;
+    int64_t worker = roster_check(l->roster, user_id);
+    if (!worker || !l->term || n != 2 || part[0].n == 0 || part[0].n > 255)
+        return;
+    if (l->queued + part[1].n > l->cfg.max_queue)
+        return;
+    if (wire_decode(WIRE_LOG_TO_SCHEDULER, part[1].p, part[1].n, &msg, &e)) {
+        log_warn("a log frame was refused", "worker", roster_name(l->roster, worker), "error",
+                 e.msg);
+        return;
+    }
+    enqueue(l, worker, &part[0], part[1].n, &msg);
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+void logs_set_term(struct logs *l, int64_t term)
+{
+    l->epoch++;
+    l->term = term;
+    l->busy = l->singly = false;
+    drop_all(l, &l->queue);
+    drop_all(l, &l->flying);
+}
+
+int logs_open(struct zloop *z, struct db *db, struct roster *roster,
+              const struct logs_config *config, struct logs **out, struct err *e)
+{
+    struct logs *l = xcalloc(1, sizeof *l);
+    struct zsock_spec spec = {.type = ZMQ_ROUTER,
+                              .endpoint = config->endpoint,
+                              .bind = true,
+                              .max_message = (int64_t)wire_max_frame(WIRE_LOG_TO_SCHEDULER),
+                              .secret_key = config->secret_key,
+                              .on_recv = on_recv,
+                              .arg = l};
+    l->cfg = *config;
+    l->db = db;
+    l->roster = roster;
+    list_init(&l->queue);
+    list_init(&l->flying);
+    if (zsock_open(z, &spec, &l->sock, e)) {
+        free(l);
+        return -1;
+    }
+    *out = l;
+    return 0;
+}
+
+void logs_close(struct logs *l)
+{
+    if (!l)
+        return;
+    logs_set_term(l, 0);
+    zsock_close(l->sock);
+    free(l);
+}

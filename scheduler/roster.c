@@ -1,0 +1,149 @@
+#include "scheduler/roster.h"
+
+#include "common/base/log.h"
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "scheduler/store_pg.h"
+#include <stdio.h>
+
+#define EVERY_MS 5000
+
+struct member {
+    int64_t id;
+    bool revoked;
+    char key[41];
+    char user_id[64];
+    char name[64];
+};
+
+struct members {
+    struct map by_id;
+    struct smap by_key, by_name;
+};
+
+struct roster {
+    struct db *db;
+    uv_timer_t *timer;
+    struct members now;
+    bool loading, again;
+};
+
+static void members_clear(struct members *m)
+{
+    size_t pos = 0;
+    uint64_t id;
+    void *member;
+    while (map_next(&m->by_id, &pos, &id, &member))
+        free(member);
+    map_release(&m->by_id);
+    smap_release(&m->by_key);
+    smap_release(&m->by_name);
+    *m = (struct members){0};
+}
+
+static void take_key(void *arg, const struct worker_key *k)
+{
+    struct members *m = arg;
+    if (strlen(k->public_key) != 40 || strlen(k->name) >= 64)
+        return;
+    struct member *w = xcalloc(1, sizeof *w);
+    w->id = k->id;
+    w->revoked = k->revoked;
+    snprintf(w->key, sizeof w->key, "%s", k->public_key);
+    snprintf(w->name, sizeof w->name, "%s", k->name);
+    snprintf(w->user_id, sizeof w->user_id, "%lld %s", (long long)k->id, k->public_key);
+    map_put(&m->by_id, (uint64_t)w->id, w);
+    smap_put(&m->by_key, w->key, w);
+    smap_put(&m->by_name, w->name, w);
+}
+
+static void on_loaded(void *arg, const struct db_reply *reply)
+{
+    struct roster *r = arg;
+    r->loading = false;
+    if (reply->end == DB_DONE) {
+        members_clear(&r->now);
+        st_each_key(reply->result[0], take_key, &r->now);
+    } else if (reply->end == DB_REFUSED) {
+        log_error("cannot load the workers' keys", "error", reply->message);
+    }
+    if (r->again && db_is_up(r->db))
+        roster_refresh(r);
+}
+
+/* A request during a load may come from a change that the load did not see: load again. */
+void roster_refresh(struct roster *r)
+{
+    r->again = r->loading;
+    if (r->loading || !db_is_up(r->db))
+        return;
+    r->loading = true;
+    struct db_tx *tx = db_tx_new(r->db, DB_SNAPSHOT);
+    st_load_workers(tx);
+    db_submit(tx, on_loaded, r);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    roster_refresh(t->data);
+}
+
+void roster_db_up(struct roster *r, bool up)
+{
+    if (up)
+        roster_refresh(r);
+}
+
+const char *roster_zap(void *roster, const char *public_key, const char *address)
+{
+    struct roster *r = roster;
+    const struct member *m = smap_get(&r->now.by_key, public_key);
+    if (m && !m->revoked)
+        return m->user_id;
+    log_warn("a key was refused", "key", public_key, "address", address, "why",
+             m ? "revoked" : "not enrolled");
+    return NULL;
+}
+
+int64_t roster_check(const struct roster *r, const char *user_id)
+{
+    char *end;
+    if (!user_id)
+        return 0;
+    long long id = strtoll(user_id, &end, 10);
+    const struct member *m = map_get(&r->now.by_id, (uint64_t)id);
+    return m && !m->revoked && strcmp(m->user_id, user_id) == 0 ? m->id : 0;
+}
+
+int64_t roster_find(const struct roster *r, const char *name)
+{
+    const struct member *m = smap_get(&r->now.by_name, name);
+    return m ? m->id : 0;
+}
+
+const char *roster_name(const struct roster *r, int64_t worker)
+{
+    const struct member *m = map_get(&r->now.by_id, (uint64_t)worker);
+    return m ? m->name : "?";
+}
+
+struct roster *roster_new(uv_loop_t *loop, struct db *db)
+{
+    struct roster *r = xcalloc(1, sizeof *r);
+    r->db = db;
+    r->timer = xcalloc(1, sizeof *r->timer);
+    uv_timer_init(loop, r->timer);
+    r->timer->data = r;
+    uv_timer_start(r->timer, on_timer, EVERY_MS, EVERY_MS);
+    return r;
+}
+
+void roster_free(struct roster *r)
+{
+    if (!r)
+        return;
+    uv_close((uv_handle_t *)r->timer, (uv_close_cb)free);
+    members_clear(&r->now);
+    free(r);
+}

@@ -1,0 +1,319 @@
+#include "scheduler/store_turn.h"
+
+#include "common/base/vec.h"
+#include <stdio.h>
+
+#define MAX_COLS 6
+
+struct turn_call {
+    enum op_type type;
+    size_t first, n; /* ops */
+    struct str col[MAX_COLS];
+};
+
+struct turn {
+    VEC(struct turn_call) calls;
+    size_t n_ops;
+};
+
+static const struct {
+    const char *sql;
+    int cols;
+} calls[] = {
+    [OP_MAKE_READY] = {"select * from farm.make_ready($1::bigint[], $2::text[], $3::jsonb[])", 3},
+    [OP_RETRY_READY] = {"select * from farm.retry_ready($1::bigint[])", 1},
+    [OP_CLAIM] = {"select * from farm.claim($1::bigint[], $2::uuid[], $3::bigint[], $4::uuid[])",
+                  4},
+    [OP_START] = {"select * from farm.start($1::uuid[], $2::bigint[])", 2},
+    [OP_FINISH] = {"select * from farm.finish($1::uuid[], $2::bigint[], $3::jsonb[], $4::text[], "
+                   "$5::text[], $6::bigint[])",
+                   6},
+    [OP_LOSE] = {"select * from farm.lose($1::uuid[], $2::text[], $3::text[], $4::bigint[])", 4},
+    [OP_WAIT] = {"select * from farm.set_waiting($1::bigint[], $2::text[], $3::text[])", 3},
+    [OP_END] = {"select * from farm.end_jobs($1::bigint[], $2::text[], $3::text[])", 3},
+    [OP_REOPEN] = {"select * from farm.reopen($1::bigint[], $2::text[])", 2},
+    [OP_WORKER_SEEN] = {"select * from farm.worker_seen($1::bigint[], $2::uuid[], $3::text[], "
+                        "$4::jsonb[])",
+                        4},
+    [OP_DRAIN] = {"select * from farm.worker_drain($1::bigint[], $2::boolean[])", 2},
+    [OP_COMMAND_DONE] = {"select * from farm.command_done($1::bigint[], $2::text[], $3::jsonb[], "
+                         "$4::text[])",
+                         4},
+};
+
+struct turn *turn_new(void)
+{
+    return xcalloc(1, sizeof(struct turn));
+}
+
+void turn_clear(struct turn *t)
+{
+    vec_for_each(i, &t->calls)
+    {
+        for (int k = 0; k < MAX_COLS; k++)
+            str_release(&t->calls.v[i].col[k]);
+    }
+    vec_clear(&t->calls);
+    t->n_ops = 0;
+}
+
+void turn_free(struct turn *t)
+{
+    if (!t)
+        return;
+    turn_clear(t);
+    vec_release(&t->calls);
+    free(t);
+}
+
+/* ---- encoding ---------------------------------------------------------------------------------
+ */
+
+static struct turn_call *call_for(struct turn *t, enum op_type type)
+{
+    if (t->calls.n && t->calls.v[t->calls.n - 1].type == type)
+        return &t->calls.v[t->calls.n - 1];
+    struct turn_call *c = vec_push(&t->calls);
+    *c = (struct turn_call){.type = type, .first = t->n_ops};
+    for (int k = 0; k < MAX_COLS; k++)
+        str_init(&c->col[k]);
+    return c;
+}
+
+/* {"image:12": {"digest": "sha256:…", "repository": "…"}, "base:3": {…}}. Repositories are of an
+ * alphabet that needs no escapes (they were written by the schema). */
+static void pins_json(const struct op *op, struct str *out)
+{
+    char digest[DIGEST_TEXT];
+    str_addch(out, '{');
+    for (size_t i = 0; i < op->n_pins; i++) {
+        const struct pin *p = &op->pins[i];
+        digest_format(&p->digest, digest);
+        str_addf(out, "%s\"%s:%lld\": {\"digest\": \"%s\"", i ? ", " : "",
+                 p->base ? "base" : "image", (long long)p->id, digest);
+        if (p->repository)
+            str_addf(out, ", \"repository\": \"%s\"", p->repository);
+        str_addch(out, '}');
+    }
+    str_addch(out, '}');
+}
+
+static void add_make_ready(struct turn_call *c, const struct op *op)
+{
+    struct str pins = STR_INIT;
+    pins_json(op, &pins);
+    pga_i64(&c->col[0], op->job);
+    pga_digest(&c->col[1], &op->key);
+    pga_text(&c->col[2], pins.p);
+    str_release(&pins);
+}
+
+static void add_not_before(struct str *col, bf_time t)
+{
+    if (t)
+        pga_i64(col, t);
+    else
+        pga_text(col, NULL);
+}
+
+static const char *worker_state_name(enum worker_state s)
+{
+    switch (s) {
+    case WORKER_NEVER_SEEN:
+        return "never-seen";
+    case WORKER_CONNECTED:
+        return "connected";
+    case WORKER_DRAINING:
+        return "draining";
+    case WORKER_DISCONNECTED:
+        return "disconnected";
+    }
+    BUG("worker state %d", (int)s);
+}
+
+static void add_finish(struct turn_call *c, const struct op *op, const char *json)
+{
+    pga_id(&c->col[0], op->attempt);
+    pga_i64(&c->col[1], op->worker);
+    pga_text(&c->col[2], json);
+    pga_text(&c->col[3], job_state_name(op->next));
+    pga_text(&c->col[4], wait_reason_name(op->reason));
+    add_not_before(&c->col[5], op->not_before);
+}
+
+static void add_lose(struct turn_call *c, const struct op *op)
+{
+    pga_id(&c->col[0], op->attempt);
+    pga_text(&c->col[1], job_state_name(op->next));
+    pga_text(&c->col[2], wait_reason_name(op->reason));
+    add_not_before(&c->col[3], op->not_before);
+}
+
+static void add_worker_seen(struct turn_call *c, const struct op *op, const char *json)
+{
+    pga_i64(&c->col[0], op->worker);
+    if (id128_is_none(op->boot))
+        pga_text(&c->col[1], NULL);
+    else
+        pga_id(&c->col[1], op->boot);
+    pga_text(&c->col[2], worker_state_name(op->worker_state));
+    pga_text(&c->col[3], json);
+}
+
+static void add_command_done(struct turn_call *c, const struct op *op)
+{
+    pga_i64(&c->col[0], op->command);
+    pga_text(&c->col[1], op->refused ? "refused" : "done");
+    pga_text(&c->col[2], NULL);
+    pga_text(&c->col[3], op->detail);
+}
+
+static void add_claim(struct turn_call *c, const struct op *op)
+{
+    pga_i64(&c->col[0], op->job);
+    pga_id(&c->col[1], op->attempt);
+    pga_i64(&c->col[2], op->worker);
+    pga_id(&c->col[3], op->boot);
+}
+
+void turn_add(struct turn *t, const struct op *op, const char *json)
+{
+    struct turn_call *c = call_for(t, op->type);
+    c->n++;
+    t->n_ops++;
+    switch (op->type) {
+    case OP_MAKE_READY:
+        add_make_ready(c, op);
+        break;
+    case OP_RETRY_READY:
+        pga_i64(&c->col[0], op->job);
+        break;
+    case OP_CLAIM:
+        add_claim(c, op);
+        break;
+    case OP_START:
+        pga_id(&c->col[0], op->attempt);
+        pga_i64(&c->col[1], op->ago);
+        break;
+    case OP_FINISH:
+        add_finish(c, op, json);
+        break;
+    case OP_LOSE:
+        add_lose(c, op);
+        break;
+    case OP_WAIT:
+        pga_i64(&c->col[0], op->job);
+        pga_text(&c->col[1], wait_reason_name(op->reason));
+        pga_text(&c->col[2], op->detail);
+        break;
+    case OP_END:
+        pga_i64(&c->col[0], op->job);
+        pga_text(&c->col[1], job_state_name(op->next));
+        pga_text(&c->col[2], op->who);
+        break;
+    case OP_REOPEN:
+        pga_i64(&c->col[0], op->job);
+        pga_text(&c->col[1], op->who);
+        break;
+    case OP_WORKER_SEEN:
+        add_worker_seen(c, op, json);
+        break;
+    case OP_DRAIN:
+        pga_i64(&c->col[0], op->worker);
+        pga_bool(&c->col[1], op->drained);
+        break;
+    case OP_COMMAND_DONE:
+        add_command_done(c, op);
+        break;
+    }
+}
+
+static void add_call(struct db_tx *tx, const struct turn_call *c)
+{
+    struct db_param p[MAX_COLS] = {{0}};
+    int n = calls[c->type].cols;
+    for (int k = 0; k < n; k++) {
+        BUG_ON(!c->col[k].len);
+        p[k].p = c->col[k].p;
+    }
+    db_add(tx, calls[c->type].sql, p, (size_t)n);
+}
+
+void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg)
+{
+    struct db_tx *tx = st_write(db, term);
+    vec_for_each(i, &t->calls)
+    {
+        struct turn_call *c = &t->calls.v[i];
+        for (int k = 0; k < calls[c->type].cols; k++)
+            pga_end(&c->col[k]);
+        add_call(tx, c);
+    }
+    db_submit(tx, cb, arg);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    enum op_status status;
+} statuses[] = {
+    {"ok", ST_OK},           {"ready", ST_OK},           {"accepted", ST_OK},
+    {"skipped", ST_SKIPPED}, {"stale", ST_STALE},        {"refused", ST_REFUSED},
+    {"busy", ST_BUSY},       {"outdated", ST_OUTDATED},  {"duplicate", ST_DUPLICATE},
+    {"fenced", ST_FENCED},   {"unknown", ST_UNKNOWN},
+};
+
+static int status_parse(const char *name, enum op_status *out)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+        if (strcmp(statuses[i].name, name) == 0) {
+            *out = statuses[i].status;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static const char *value(const PGresult *r, int row, const char *name)
+{
+    int c = PQfnumber(r, name);
+    return c < 0 || PQgetisnull(r, row, c) ? NULL : PQgetvalue(r, row, c);
+}
+
+static int read_answer(const PGresult *r, int row, struct op_answer *a, struct err *e)
+{
+    const char *status = value(r, row, "status"), *digest = value(r, row, "digest");
+    a->repository = value(r, row, "repository");
+    a->work = value(r, row, "work");
+    a->state = value(r, row, "state");
+    a->created = value(r, row, "created");
+    a->digest = (struct sha256){{0}};
+    if (!status || status_parse(status, &a->status))
+        return err_set(e, ERR_INPUT, "PostgreSQL answers the unknown status \"%.40s\"",
+                       status ? status : "");
+    if (digest && digest_parse(digest, &a->digest))
+        return err_set(e, ERR_INPUT, "PostgreSQL answers the bad digest \"%.80s\"", digest);
+    return 0;
+}
+
+int turn_each(const struct turn *t, const struct db_reply *r,
+              void (*fn)(void *arg, const struct op_answer *), void *arg, struct err *e)
+{
+    vec_for_each(i, &t->calls)
+    {
+        const struct turn_call *c = &t->calls.v[i];
+        const PGresult *res = r->result[i + 1]; /* behind check_term */
+        if ((size_t)PQntuples(res) != c->n)
+            return err_set(e, ERR_INPUT, "%d rows for %zu ops from: %s", PQntuples(res), c->n,
+                           calls[c->type].sql);
+        for (size_t k = 0; k < c->n; k++) {
+            struct op_answer a = {.index = c->first + k};
+            if (read_answer(res, (int)k, &a, e))
+                return -1;
+            fn(arg, &a);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* store_turn.h - one hot turn: the brain's ops as calls of the schema's hot functions.
+ *
+ * turn_add() encodes an op at once (what it borrows may be gone at the next brain_step); ops of one
+ * type that follow each other become one call. turn_submit() sends them as one transaction behind
+ * check_term; turn_each() walks the answers in the order of the ops. */
+#ifndef BF_STORE_TURN_H
+#define BF_STORE_TURN_H
+
+#include "scheduler/store_pg.h"
+
+struct turn; /* opaque */
+
+struct turn *turn_new(void);
+void turn_free(struct turn *t); /* accepts NULL */
+void turn_clear(struct turn *t);
+/* `json`: the result of an OP_FINISH, the facts of an OP_WORKER_SEEN; NULL where there is none. */
+void turn_add(struct turn *t, const struct op *op, const char *json);
+void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg);
+
+struct op_answer {
+    size_t index; /* of the op: how many turn_add()s came before it */
+    enum op_status status;
+    struct sha256 digest;
+    const char *repository, *work; /* may be NULL */
+    const char *state;             /* OP_FINISH: where the job really went; may be NULL */
+    const char *created;           /* OP_FINISH: array of the jobs that it made; may be NULL */
+};
+/* -1: an answer does not have one row for each op; the schema and this binary do not fit. */
+int turn_each(const struct turn *t, const struct db_reply *r,
+              void (*fn)(void *arg, const struct op_answer *), void *arg,
+              struct err *e) BF_MUST_CHECK;
+
+#endif

@@ -1,0 +1,343 @@
+/* db.h against a real PostgreSQL: pipelines, refusals, notifications, lost connections. */
+#include "scheduler/db.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "pgd.h"
+#include <criterion/criterion.h>
+
+struct fixture {
+    struct pgd pg;
+    uv_loop_t loop;
+    struct db *db;
+    uv_timer_t guard;
+    bool up, stop;
+    int ups;
+    char note[256];
+};
+
+struct answer {
+    struct fixture *f;
+    bool here;
+    enum db_end end;
+    char sqlstate[6], message[256], value[64];
+    size_t n;
+};
+
+static void on_up(void *arg, bool up)
+{
+    struct fixture *f = arg;
+    f->up = up;
+    f->ups += up;
+    f->stop = true;
+}
+
+static void on_notify(void *arg, const char *channel, const char *payload)
+{
+    struct fixture *f = arg;
+    snprintf(f->note, sizeof f->note, "%s=%s", channel, payload);
+    f->stop = true;
+}
+
+static void on_guard(uv_timer_t *t)
+{
+    (void)t;
+    cr_assert_fail("nothing happened for a minute");
+}
+
+/* Turns the loop until *flag. */
+static void turn_until(struct fixture *f, const bool *flag)
+{
+    while (!*flag)
+        uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void turn_until_up(struct fixture *f, int times)
+{
+    while (f->ups < times)
+        uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static const char *const first[] = {"LISTEN t", NULL};
+
+static void open_db(struct fixture *f, const char *conninfo, bf_time deadline)
+{
+    struct err e = ERR_INIT;
+    struct db_config c = {.conninfo = conninfo,
+                          .name = "test",
+                          .first = first,
+                          .max_queue = 4,
+                          .deadline = deadline,
+                          .on_up = on_up,
+                          .on_notify = on_notify,
+                          .arg = f};
+    cr_assert_eq(uv_loop_init(&f->loop), 0);
+    uv_timer_init(&f->loop, &f->guard);
+    uv_timer_start(&f->guard, on_guard, 60000, 0);
+    cr_assert_eq(db_open(&f->loop, &c, &f->db, &e), 0, "%s", e.msg);
+}
+
+static void start(struct fixture *f)
+{
+    pgd_start(&f->pg);
+    open_db(f, f->pg.conninfo, 30 * BF_SEC);
+    turn_until_up(f, 1);
+}
+
+static void finish(struct fixture *f)
+{
+    db_close(f->db);
+    uv_close((uv_handle_t *)&f->guard, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    cr_assert_eq(uv_loop_close(&f->loop), 0);
+    if (f->pg.pid)
+        pgd_stop(&f->pg);
+}
+
+static void on_reply(void *arg, const struct db_reply *r)
+{
+    struct answer *a = arg;
+    cr_assert_not(a->here, "answered twice");
+    a->here = true;
+    a->end = r->end;
+    a->n = r->n;
+    snprintf(a->message, sizeof a->message, "%s", r->message);
+    snprintf(a->sqlstate, sizeof a->sqlstate, "%s", r->sqlstate);
+    if (r->n && PQntuples(r->result[r->n - 1]))
+        snprintf(a->value, sizeof a->value, "%s", PQgetvalue(r->result[r->n - 1], 0, 0));
+}
+
+static void submit(struct fixture *f, struct answer *a, const char *const *sql)
+{
+    struct db_tx *tx = db_tx_new(f->db, DB_WRITE);
+    for (; *sql; sql++)
+        db_add(tx, *sql, NULL, 0);
+    *a = (struct answer){.f = f};
+    db_submit(tx, on_reply, a);
+    cr_assert_not(a->here, "called back from within db_submit");
+}
+
+#define SQL(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+Test(db, a_transaction_is_one_pipeline)
+{
+    struct fixture f = {.up = false};
+    struct answer a, b;
+    start(&f);
+    submit(&f, &a, SQL("create table t (v int)", "insert into t values (7)", "select v from t"));
+    submit(&f, &b, SQL("select count(*) from t"));
+    turn_until(&f, &b.here);
+    cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+    cr_assert_eq(a.n, 3);
+    cr_assert_str_eq(a.value, "7");
+    cr_assert_eq(b.end, DB_DONE);
+    cr_assert_str_eq(b.value, "1");
+    finish(&f);
+}
+
+Test(db, an_error_rolls_all_back_and_the_next_one_works)
+{
+    struct fixture f = {.up = false};
+    struct answer a, b, c;
+    start(&f);
+    submit(&f, &a, SQL("create table t (v int primary key)"));
+    submit(&f, &b, SQL("insert into t values (1)", "insert into t values (1)", "select 1"));
+    submit(&f, &c, SQL("select count(*) from t"));
+    turn_until(&f, &c.here);
+    cr_assert_eq(b.end, DB_REFUSED);
+    cr_assert_str_eq(b.sqlstate, "23505");
+    cr_assert(db_is_content_error(b.sqlstate));
+    cr_assert_null(strchr(b.message, '\n'), "one line: %s", b.message);
+    cr_assert_str_eq(c.value, "0");
+    finish(&f);
+}
+
+Test(db, a_commit_that_is_refused_is_no_commit)
+{
+    struct fixture f = {.up = false};
+    struct answer a, b;
+    start(&f);
+    submit(&f, &a,
+           SQL("create table t (v int unique deferrable initially deferred)",
+               "create table n (v int)"));
+    submit(&f, &b, SQL("insert into t values (1)", "insert into t values (1)"));
+    turn_until(&f, &b.here);
+    cr_assert_eq(b.end, DB_REFUSED);
+    cr_assert_str_eq(b.sqlstate, "23505");
+    /* COMMIT after an error that was caught answers ROLLBACK and no error. */
+    submit(&f, &a, SQL("rollback and chain", "select 1"));
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_DONE);
+    finish(&f);
+}
+
+Test(db, parameters_are_text_or_binary_or_null)
+{
+    struct fixture f = {.up = false};
+    struct answer a = {.f = &f};
+    const char bytes[] = {0, 1, '\\', 'x', (char)255};
+    start(&f);
+    struct db_tx *tx = db_tx_new(f.db, DB_SNAPSHOT);
+    struct db_param p[] = {{.p = "it's"}, {.p = bytes, .n = sizeof bytes, .binary = true}, {0}};
+    db_add(tx, "select $1::text || length($2::bytea) || coalesce($3::text, ' null')", p, 3);
+    db_submit(tx, on_reply, &a);
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+    cr_assert_str_eq(a.value, "it's5 null");
+    finish(&f);
+}
+
+Test(db, a_serialisation_failure_is_tried_again)
+{
+    struct fixture f = {.up = false};
+    struct answer a;
+    start(&f);
+    submit(&f, &a, SQL("create sequence s"));
+    turn_until(&f, &a.here);
+    /* Fails until the sequence, which no rollback sets back, has come to 3. */
+    submit(&f, &a,
+           SQL("do $$begin if nextval('s') < 3 then raise sqlstate '40001'; end if; end$$",
+               "select last_value from s"));
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+    cr_assert_str_eq(a.value, "3");
+    submit(&f, &a, SQL("do $$begin raise sqlstate '40P01'; end$$"));
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_REFUSED);
+    finish(&f);
+}
+
+Test(db, notifications_arrive_on_an_idle_connection)
+{
+    struct fixture f = {.up = false};
+    start(&f);
+    f.stop = false;
+    pgd_do(&f.pg, "psql notify t, 'hello'", NULL);
+    turn_until(&f, &f.stop);
+    cr_assert_str_eq(f.note, "t=hello");
+    finish(&f);
+}
+
+Test(db, a_queue_that_is_full_says_so)
+{
+    struct fixture f = {.up = false};
+    struct answer a[8];
+    start(&f);
+    for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+        submit(&f, &a[i], SQL("select pg_sleep(0.2)"));
+    for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+        turn_until(&f, &a[i].here);
+    for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+        cr_assert_eq(a[i].end, i < 5 ? DB_DONE : DB_NOT_SENT, "%zu", i);
+    finish(&f);
+}
+
+Test(db, a_terminated_backend_is_replaced)
+{
+    struct fixture f = {.up = false};
+    struct answer a;
+    start(&f);
+    pgd_do(&f.pg, "terminate test", NULL);
+    turn_until_up(&f, 2);
+    submit(&f, &a, SQL("select 5"));
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_DONE);
+    f.stop = false;
+    pgd_do(&f.pg, "psql notify t, 'again'", NULL);
+    turn_until(&f, &f.stop);
+    cr_assert_str_eq(f.note, "t=again");
+    finish(&f);
+}
+
+Test(db, what_was_in_flight_when_postgresql_died_is_unknown)
+{
+    struct fixture f = {.up = false};
+    struct answer a, b;
+    start(&f);
+    submit(&f, &a, SQL("select pg_sleep(60)"));
+    submit(&f, &b, SQL("select 1"));
+    uv_run(&f.loop, UV_RUN_NOWAIT);
+    pgd_do(&f.pg, "kill", NULL);
+    turn_until(&f, &a.here);
+    cr_assert_neq(a.end, DB_DONE);
+    cr_assert_neq(a.end, DB_NOT_SENT);
+    cr_assert_not(b.here, "what waits goes on waiting");
+    pgd_do(&f.pg, "again", NULL);
+    turn_until(&f, &b.here);
+    cr_assert_eq(b.end, DB_DONE);
+    finish(&f);
+}
+
+Test(db, a_deadline_ends_the_connection)
+{
+    struct fixture f = {.up = false};
+    struct answer a, b;
+    start(&f);
+    struct db_tx *tx = db_tx_new(f.db, DB_WRITE);
+    db_add(tx, "select pg_sleep(60)", NULL, 0);
+    db_tx_deadline(tx, 300 * BF_MSEC);
+    a = (struct answer){.f = &f};
+    db_submit(tx, on_reply, &a);
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_UNKNOWN);
+    cr_assert_not_null(strstr(a.message, "deadline"));
+    submit(&f, &b, SQL("select 1"));
+    turn_until(&f, &b.here);
+    cr_assert_eq(b.end, DB_DONE);
+    finish(&f);
+}
+
+Test(db, without_a_server_requests_end_at_their_deadline)
+{
+    struct fixture f = {.up = false};
+    struct answer a;
+    open_db(&f, "host=/nonexistent user=x", 300 * BF_MSEC);
+    submit(&f, &a, SQL("select 1"));
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_NOT_SENT);
+    cr_assert_not_null(strstr(a.message, "/nonexistent"), "%s", a.message);
+    finish(&f);
+}
+
+Test(db, names_are_resolved_and_hosts_tried_in_turn)
+{
+    struct fixture f = {.up = false};
+    struct answer a;
+    char conninfo[512];
+    pgd_start(&f.pg);
+    snprintf(conninfo, sizeof conninfo,
+             "host=no-such-host.invalid,localhost port=1,%s user=postgres dbname=postgres",
+             f.pg.port);
+    open_db(&f, conninfo, 30 * BF_SEC);
+    submit(&f, &a, SQL("select inet_server_port()"));
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+    cr_assert_str_eq(a.value, f.pg.port);
+    finish(&f);
+}
+
+Test(db, closing_calls_back_what_is_under_way)
+{
+    struct fixture f = {.up = false};
+    struct answer a, b;
+    start(&f);
+    submit(&f, &a, SQL("select pg_sleep(60)"));
+    submit(&f, &b, SQL("select 1"));
+    uv_run(&f.loop, UV_RUN_NOWAIT);
+    finish(&f);
+    cr_assert_eq(a.end, DB_UNKNOWN);
+    cr_assert_eq(b.end, DB_NOT_SENT);
+}
+
+Test(db, a_bad_connection_string_is_a_configuration_error)
+{
+    struct err e = ERR_INIT;
+    struct db *db;
+    struct db_config c = {.conninfo = "hots=/x", .name = "test"};
+    uv_loop_t loop;
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    cr_assert_eq(db_open(&loop, &c, &db, &e), -1);
+    cr_assert_eq(e.kind, ERR_CONFIG);
+    cr_assert_not_null(strstr(e.msg, "hots"));
+    cr_assert_eq(uv_loop_close(&loop), 0);
+}
