@@ -47,7 +47,8 @@ void db_add(struct db_tx *tx, const char *sql, const struct db_param *params, si
 
 static void tx_drop_results(struct db_tx *tx)
 {
-    vec_for_each(i, &tx->results) PQclear(tx->results.v[i]);
+    vec_for_each (i, &tx->results)
+        PQclear(tx->results.v[i]);
     vec_clear(&tx->results);
 }
 
@@ -56,8 +57,7 @@ void db_tx_free(struct db_tx *tx)
     if (!tx)
         return;
     tx_drop_results(tx);
-    vec_for_each(i, &tx->stmts)
-    {
+    vec_for_each (i, &tx->stmts) {
         for (int k = 0; k < tx->stmts.v[i].n; k++)
             free(tx->stmts.v[i].value[k]);
     }
@@ -95,8 +95,7 @@ static void on_watch(uv_timer_t *t)
     bf_time now = clock_mono();
     if (db->flying && db->flying->deadline <= now)
         conn_lost(db, "no answer before the deadline");
-    list_for_each(it, &db->queue)
-    {
+    list_for_each (it, &db->queue) {
         struct db_tx *tx = container_of(it, struct db_tx, node);
         if (tx->deadline > now)
             continue;
@@ -111,8 +110,7 @@ static void on_watch(uv_timer_t *t)
 static void watch_deadlines(struct db *db)
 {
     bf_time first = db->flying ? db->flying->deadline : INT64_MAX;
-    list_for_each(it, &db->queue)
-    {
+    list_for_each (it, &db->queue) {
         struct db_tx *tx = container_of(it, struct db_tx, node);
         if (tx->deadline < first)
             first = tx->deadline;
@@ -138,8 +136,7 @@ static int send_stmts(struct db *db, const struct db_tx *tx)
     if (send_plain(db, tx->mode == DB_WRITE ? "BEGIN"
                                             : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         return -1;
-    vec_for_each(i, &tx->stmts)
-    {
+    vec_for_each (i, &tx->stmts) {
         const struct db_stmt *s = &tx->stmts.v[i];
         if (!PQsendQueryParams(db->conn, s->sql, s->n, NULL, (const char *const *)s->value,
                                s->length, s->format, 0))
@@ -306,7 +303,8 @@ void tx_disconnected(struct db *db)
     }
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 static uv_timer_t *new_timer(struct db *db)
 {

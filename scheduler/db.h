@@ -27,12 +27,12 @@ struct db_tx; /* opaque; belongs to the caller until db_submit or db_tx_free */
 
 struct db_config {
     const char *conninfo;
-    const char *name;          /* application_name, and in log lines */
-    const char *settings;      /* server settings, "-c name=value ..."; may be NULL */
-    const char *const *first;  /* statements that begin each session ("LISTEN x"); NULL-terminated,
-                                  kept by pointer; may be NULL */
-    size_t max_queue;          /* transactions that wait */
-    bf_time deadline;          /* default of a transaction, from db_submit to its last answer */
+    const char *name;         /* application_name, and in log lines */
+    const char *settings;     /* server settings, "-c name=value ..."; may be NULL */
+    const char *const *first; /* statements that begin each session ("LISTEN x"); NULL-terminated,
+                                 kept by pointer; may be NULL */
+    size_t max_queue;         /* transactions that wait */
+    bf_time deadline;         /* default of a transaction, from db_submit to its last answer */
     /* Connected and `first` done (true), or the connection was lost (false). May be NULL. */
     void (*on_up)(void *arg, bool up);
     void (*on_notify)(void *arg, const char *channel, const char *payload);

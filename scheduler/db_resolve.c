@@ -54,19 +54,16 @@ static size_t fill(const struct resolve *r, const char **keys, const char **valu
     const struct {
         const char *key, *value;
     } defaults[] = {
-        {"application_name", r->db->name},
-        {"client_encoding", "UTF8"},
-        {"keepalives_idle", "5"},
-        {"keepalives_interval", "2"},
-        {"keepalives_count", "3"},
-        {"tcp_user_timeout", "8000"},
+        {"application_name", r->db->name}, {"client_encoding", "UTF8"},
+        {"keepalives_idle", "5"},          {"keepalives_interval", "2"},
+        {"keepalives_count", "3"},         {"tcp_user_timeout", "8000"},
         {"gssencmode", "disable"}, /* would look up names, too */
     };
     size_t n = 0;
     for (PQconninfoOption *o = r->given; o->keyword && n + 1 < max; o++) {
-        bool ours = r->host.len && (strcmp(o->keyword, "host") == 0 ||
-                                    strcmp(o->keyword, "hostaddr") == 0 ||
-                                    strcmp(o->keyword, "port") == 0);
+        bool ours =
+            r->host.len && (strcmp(o->keyword, "host") == 0 ||
+                            strcmp(o->keyword, "hostaddr") == 0 || strcmp(o->keyword, "port") == 0);
         ours = ours || strcmp(o->keyword, "options") == 0;
         if (!o->val || !*o->val || ours)
             continue;

@@ -52,8 +52,7 @@ static void step_command(struct farm *f, const struct command_in *c)
 
 static void step_commands(struct farm *f)
 {
-    vec_for_each(i, &f->commands)
-    {
+    vec_for_each (i, &f->commands) {
         step_command(f, &f->commands.v[i]);
         free(f->commands.v[i].who);
     }
@@ -78,8 +77,8 @@ static void step_reports(struct farm *f)
         map_del(&f->reports, (uint64_t)batch[i]->worker);
         farm_step_report(f, batch[i]);
         const wire_report *m = batch[i]->msg.report;
-        *vec_push(&f->answers) = (struct answer){
-            .worker = batch[i]->worker, .boot = wire_id(m->boot_id), .seq = m->seq};
+        *vec_push(&f->answers) =
+            (struct answer){.worker = batch[i]->worker, .boot = wire_id(m->boot_id), .seq = m->seq};
         report_free(batch[i]);
     }
 }
@@ -89,7 +88,7 @@ static void step_reports(struct farm *f)
 
 static void perform(struct farm *f, const struct effects *e, answers *a)
 {
-    vec_for_each(i, a)
+    vec_for_each (i, a)
         f->cfg.on_answer(f->cfg.arg, a->v[i].worker, a->v[i].boot, a->v[i].seq);
     vec_clear(a);
     for (size_t i = 0; i < e->n_after; i++) {
@@ -189,11 +188,10 @@ static void take_answer(void *arg, const struct op_answer *a)
         take_finish(f, op, a);
     if (a->status == ST_OK && sha256_is_none(&a->digest))
         return;
-    struct input in = {.type = IN_STATUS,
-                       .status = {.op = op,
-                                  .status = a->status,
-                                  .digest = a->digest,
-                                  .repository = a->repository}};
+    struct input in = {
+        .type = IN_STATUS,
+        .status = {
+            .op = op, .status = a->status, .digest = a->digest, .repository = a->repository}};
     farm_step(f, &in);
 }
 
@@ -357,8 +355,7 @@ void farm_command(struct farm *f, enum input_type type, int64_t command, int64_t
 
 bool farm_orders(struct farm *f, int64_t worker, struct orders_view *out)
 {
-    return f->state == FARM_ON && f->cfg.may_act(f->cfg.arg) &&
-           world_orders(f->world, worker, out);
+    return f->state == FARM_ON && f->cfg.may_act(f->cfg.arg) && world_orders(f->world, worker, out);
 }
 
 const char *farm_work(struct farm *f, int64_t worker, struct id128 attempt)
@@ -371,7 +368,8 @@ const char *farm_work(struct farm *f, int64_t worker, struct id128 attempt)
     return NULL;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 struct farm *farm_new(uv_loop_t *loop, struct db *hot, const struct farm_config *config)
 {
@@ -424,7 +422,8 @@ static void drop_inputs(struct farm *f)
         report_free(v);
     map_release(&f->reports);
     f->reports = (struct map){0};
-    vec_for_each(i, &f->commands) free(f->commands.v[i].who);
+    vec_for_each (i, &f->commands)
+        free(f->commands.v[i].who);
     vec_release(&f->commands);
     vec_release(&f->answers);
     vec_release(&f->sent_answers);

@@ -55,7 +55,13 @@ void farm_command(struct farm *f, enum input_type type, int64_t command, int64_t
                   const char *who);
 
 /* Rows to be read again. */
-enum farm_rows { ROWS_SITES = 1, ROWS_WORKERS = 2, ROWS_BASES = 4, ROWS_IMAGES = 8, ROWS_JOBS = 16 };
+enum farm_rows {
+    ROWS_SITES = 1,
+    ROWS_WORKERS = 2,
+    ROWS_BASES = 4,
+    ROWS_IMAGES = 8,
+    ROWS_JOBS = 16
+};
 void farm_fetch(struct farm *f, unsigned rows); /* all of these kinds */
 void farm_fetch_ids(struct farm *f, const pg_ids *jobs, const pg_ids *image_archs);
 

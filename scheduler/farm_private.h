@@ -1,4 +1,5 @@
-/* farm_private.h - shared by farm.c (turns), farm_load.c (rows) and farm_report.c (Reports) only. */
+/* farm_private.h - shared by farm.c (turns), farm_load.c (rows) and farm_report.c (Reports) only.
+ */
 #ifndef BF_FARM_PRIVATE_H
 #define BF_FARM_PRIVATE_H
 
@@ -64,7 +65,7 @@ struct farm {
     struct effects sent_effects;
     struct turn *sent_turn;
     answers sent_answers;
-    uint64_t epoch;   /* changes with each farm_lead and farm_drop */
+    uint64_t epoch; /* changes with each farm_lead and farm_drop */
 
     struct map work; /* id128_key → struct work */
 };
@@ -83,7 +84,8 @@ void wanted_clear(struct wanted_rows *w);
 
 /* farm_report.c */
 void farm_step_report(struct farm *f, const struct report_in *r);
-/* Text for an op that needs more than the op says; NULL where it needs nothing. The caller frees. */
+/* Text for an op that needs more than the op says; NULL where it needs nothing. The caller frees.
+ */
 char *farm_op_json(const struct farm *f, const struct op *op);
 
 #endif

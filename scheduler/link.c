@@ -50,8 +50,7 @@ struct link {
 
 static const struct listed *find_listed(const struct speaker *s, struct id128 attempt)
 {
-    vec_for_each(i, &s->listed)
-    {
+    vec_for_each (i, &s->listed) {
         if (id128_eq(s->listed.v[i].attempt, attempt))
             return &s->listed.v[i];
     }
@@ -297,8 +296,8 @@ static void take_report(struct link *l, struct speaker *s, struct wire_msg *msg)
 {
     const wire_report *m = msg->report;
     bool same_term = m->echo_term == (uint64_t)l->term;
-    switch (peer_report(&s->peer, wire_id(m->boot_id), m->seq, same_term, m->echo_seq,
-                        l->cfg.lease, clock_mono())) {
+    switch (peer_report(&s->peer, wire_id(m->boot_id), m->seq, same_term, m->echo_seq, l->cfg.lease,
+                        clock_mono())) {
     case PEER_TAKE:
         s->down = false;
         take_listed(l, s, m);
@@ -386,8 +385,7 @@ static void check_speakers(struct link *l)
         else if (peer_is_stale(&s->peer, l->cfg.lease, clock_mono()))
             set_down(l, s);
     }
-    vec_for_each(i, &gone)
-    {
+    vec_for_each (i, &gone) {
         log_info("a worker's key is no longer enrolled", "worker",
                  roster_name(l->roster, gone.v[i]));
         farm_link_down(l->farm, gone.v[i]);
@@ -408,7 +406,8 @@ static void on_timer(uv_timer_t *t)
     str_clear(&l->phases);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 static void forget_speakers(struct link *l)
 {

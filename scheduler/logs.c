@@ -96,8 +96,7 @@ static void drop_all(struct logs *l, struct list *list)
 static void stored(struct logs *l, const struct db_reply *r)
 {
     size_t i = 1; /* behind check_term */
-    list_for_each(it, &l->flying)
-    {
+    list_for_each (it, &l->flying) {
         struct entry *x = container_of(it, struct entry, node);
         struct st_log_state s;
         st_read_log(r->result[i++], &s);
@@ -180,8 +179,7 @@ static void send_batch(struct logs *l)
         return;
     struct db_tx *tx = st_write(l->db, l->term);
     size_t n = 0, bytes = 0, most = l->singly ? 1 : BATCH_ENTRIES;
-    list_for_each(it, &l->queue)
-    {
+    list_for_each (it, &l->queue) {
         struct entry *x = container_of(it, struct entry, node);
         if (n == most || (n && bytes + x->bytes > BATCH_BYTES))
             break;
@@ -236,7 +234,8 @@ static void on_recv(void *arg, const struct zpart *part, size_t n, const char *u
     enqueue(l, worker, &part[0], part[1].n, &msg);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 void logs_set_term(struct logs *l, int64_t term)
 {

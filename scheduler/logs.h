@@ -1,9 +1,10 @@
 /* logs.h - the log socket: chunks and seals from workers into the log store.
  *
  * Chunks wait in a queue of bounded size and are stored in batches, in a transaction whose commit
- * does not wait for the disk; a seal is a transaction that does, and frees the worker's spool. Every
- * message is checked against the worker that the attempt belongs to. What does not fit the queue is
- * dropped: the worker sends again from where the last LogAck stood. A log never decides anything. */
+ * does not wait for the disk; a seal is a transaction that does, and frees the worker's spool.
+ * Every message is checked against the worker that the attempt belongs to. What does not fit the
+ * queue is dropped: the worker sends again from where the last LogAck stood. A log never decides
+ * anything. */
 #ifndef BF_LOGS_H
 #define BF_LOGS_H
 

@@ -43,8 +43,7 @@ static int index_digest(const json_t *manifests, const char *arch, struct sha256
     return 0;
 }
 
-int manifest_digest(const char *text, size_t n, const char *arch, struct sha256 *out,
-                    struct err *e)
+int manifest_digest(const char *text, size_t n, const char *arch, struct sha256 *out, struct err *e)
 {
     json_error_t why;
     json_t *doc = json_loadb(text, n, 0, &why);

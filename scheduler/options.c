@@ -76,13 +76,15 @@ int options_check_run(const struct options *o, struct err *e)
     const struct {
         const char *name, *value;
     } required[] = {
-        {"database", o->database},   {"listen", o->listen},       {"listen_log", o->listen_log},
-        {"key_file", o->key_file},   {"state_dir", o->state_dir},
+        {"database", o->database}, {"listen", o->listen},       {"listen_log", o->listen_log},
+        {"key_file", o->key_file}, {"state_dir", o->state_dir},
     };
     for (size_t i = 0; i < ARRAY_SIZE(required); i++) {
         if (!required[i].value || !*required[i].value)
-            return err_set(e, ERR_CONFIG, "the option %s is required: give it in the file of "
-                           "--config or on the command line", required[i].name);
+            return err_set(e, ERR_CONFIG,
+                           "the option %s is required: give it in the file of "
+                           "--config or on the command line",
+                           required[i].name);
     }
     if (o->backoff_max < o->backoff_min)
         return err_set(e, ERR_CONFIG, "backoff_max must not be shorter than backoff_min");

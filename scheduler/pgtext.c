@@ -138,6 +138,7 @@ int pga_read_texts(const char *text, pg_texts *out)
 
 void pg_texts_release(pg_texts *t)
 {
-    vec_for_each(i, t) free(t->v[i]);
+    vec_for_each (i, t)
+        free(t->v[i]);
     vec_release(t);
 }

@@ -30,13 +30,12 @@ static json_t *column(const PGresult *r)
 char *planner_input(const struct repo_row *repo, const PGresult *contexts,
                     const struct planner_paths *paths)
 {
-    json_t *doc = json_pack("{ss ss ss ss so so so ss ss so sI}", "slug", repo->slug, "url",
-                            repo->url, "mirror", paths->mirror, "out", paths->out, "refs",
-                            texts(repo->refs, repo->n_refs), "known_refs",
-                            json_of(repo->known_refs, json_object()), "known_contexts",
-                            column(contexts), "registry", paths->registry, "arch", paths->arch,
-                            "git", json_of(repo->git, json_object()), "timeout_ms",
-                            (json_int_t)(paths->timeout / BF_MSEC));
+    json_t *doc = json_pack(
+        "{ss ss ss ss so so so ss ss so sI}", "slug", repo->slug, "url", repo->url, "mirror",
+        paths->mirror, "out", paths->out, "refs", texts(repo->refs, repo->n_refs), "known_refs",
+        json_of(repo->known_refs, json_object()), "known_contexts", column(contexts), "registry",
+        paths->registry, "arch", paths->arch, "git", json_of(repo->git, json_object()),
+        "timeout_ms", (json_int_t)(paths->timeout / BF_MSEC));
     BUG_ON(!doc); /* rows are UTF-8 */
     char *text = json_dumps(doc, JSON_COMPACT);
     json_decref(doc);
@@ -50,7 +49,8 @@ static int planner_error(const json_t *doc, struct err *e)
 {
     const json_t *error = json_object_get(doc, "error");
     const char *message = json_string_value(json_object_get(error, "message"));
-    return err_set(e, ERR_TEMPORARY, "%s", message ? message : "the planner failed without a reason");
+    return err_set(e, ERR_TEMPORARY, "%s",
+                   message ? message : "the planner failed without a reason");
 }
 
 json_t *planner_output(const char *text, size_t n, bool exited_well, struct err *e)

@@ -135,10 +135,11 @@ static void on_committed(void *arg, const struct db_reply *r)
     if (is_over(p))
         return;
     if (r->end != DB_DONE) {
-        char *text = xasprintf("the plan of %s was not stored: %s",
-                               json_string_value(json_object_get(
-                                   json_array_get(json_object_get(p->doc, "plans"), p->plan), "ref")),
-                               r->message);
+        char *text =
+            xasprintf("the plan of %s was not stored: %s",
+                      json_string_value(json_object_get(
+                          json_array_get(json_object_get(p->doc, "plans"), p->plan), "ref")),
+                      r->message);
         fail(p, text);
         free(text);
         return;
@@ -166,8 +167,7 @@ static void commit_next(struct poll *p)
     }
     struct db_tx *tx = st_write(p->deps->db, p->term);
     if (p->plan == 0) {
-        vec_for_each(i, &p->artifacts)
-        {
+        vec_for_each (i, &p->artifacts) {
             const struct plan_artifact *a = &p->artifacts.v[i];
             st_add_artifact(tx, a->key, a->digest, p->staging, a->size);
         }
@@ -331,12 +331,19 @@ static void on_known(void *arg, const struct db_reply *r)
         fail(p, r->message);
         return;
     }
-    p->staging = xasprintf("%s/contexts/%s", st_read_text(r->result[0]), p->slug);
+    struct poll_settings s;
+    st_read_poll_settings(r->result[0], &s);
+    if (!s.staging || !s.release || !s.arch) {
+        fail(p, "the settings staging_registry and release_registry are not set: "
+                "bootfarm setting set NAME HOST[:PORT]");
+        return;
+    }
+    p->staging = xasprintf("%s/contexts/%s", s.staging, p->slug);
     if (!registry_text_ok(p->staging)) {
         fail(p, "the setting staging_registry is not HOST[:PORT]");
         return;
     }
-    plan(p, st_read_text(r->result[1]), st_read_text(r->result[2]), r->result[3]);
+    plan(p, s.release, s.arch, r->result[1]);
 }
 
 static void copy_row(struct poll *p, const struct repo_row *repo)
@@ -366,9 +373,7 @@ struct poll *poll_start(const struct poll_deps *deps, int64_t term, const struct
     str_init(&p->text);
     str_init(&p->complaint);
     struct db_tx *tx = db_tx_new(deps->db, DB_SNAPSHOT);
-    st_setting(tx, "staging_registry");
-    st_setting(tx, "release_registry");
-    st_setting(tx, "arch");
+    st_poll_settings(tx);
     st_known_contexts(tx, repo->id);
     p->waits++;
     db_submit(tx, on_known, p);

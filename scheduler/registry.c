@@ -216,7 +216,8 @@ void registry_cancel(struct registry_call *c)
     proc_kill_now(c->proc);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 struct registry *registry_new(uv_loop_t *loop, const struct registry_config *config)
 {

@@ -51,11 +51,29 @@ static void on_announced(void *arg, const struct db_reply *r)
         log_error("cannot announce the farm's key", "error", r->message);
 }
 
+/* This machine's architecture by its OCI name. */
+static const char *own_arch(void)
+{
+#if defined(__x86_64__)
+    return "amd64";
+#elif defined(__aarch64__)
+    return "arm64";
+#elif defined(__riscv) && __riscv_xlen == 64
+    return "riscv64";
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+    return "ppc64le";
+#elif defined(__s390x__)
+    return "s390x";
+#else
+#error "name this architecture as OCI does"
+#endif
+}
+
 /* Workers and `bootfarm worker enroll` learn the public key from the settings. */
 static void announce(struct sched *s, int64_t term)
 {
     struct db_tx *tx = st_write(s->ctl, term);
-    st_announce(tx, s->public_key);
+    st_announce(tx, s->public_key, own_arch());
     db_submit(tx, on_announced, s);
 }
 
@@ -186,47 +204,64 @@ static const char *const listen_to[] = {"LISTEN farm_command", "LISTEN farm_sync
                                         "LISTEN farm_change", NULL};
 
 /* A session that lost its client must not hold locks: the server ends what the client gave up. */
-#define SESSION                                               \
-    "-c idle_in_transaction_session_timeout=3s "              \
+#define SESSION                                  \
+    "-c idle_in_transaction_session_timeout=3s " \
     "-c client_connection_check_interval=2s -c jit=off "
 
 static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
 {
-    const struct db_config ctl = {.conninfo = s->opt->database, .name = "bootfarm-scheduler control",
-                                  .settings = SESSION "-c statement_timeout=10s", .first = listen_to,
-                                  .max_queue = 1000, .deadline = OTHER_DEADLINE,
-                                  .on_up = on_ctl_up, .on_notify = on_notify, .arg = s};
-    const struct db_config hot = {.conninfo = s->opt->database, .name = "bootfarm-scheduler turns",
-                                  .settings = SESSION "-c statement_timeout=120s", .max_queue = 10,
+    const struct db_config ctl = {.conninfo = s->opt->database,
+                                  .name = "bootfarm-scheduler control",
+                                  .settings = SESSION "-c statement_timeout=10s",
+                                  .first = listen_to,
+                                  .max_queue = 1000,
+                                  .deadline = OTHER_DEADLINE,
+                                  .on_up = on_ctl_up,
+                                  .on_notify = on_notify,
+                                  .arg = s};
+    const struct db_config hot = {.conninfo = s->opt->database,
+                                  .name = "bootfarm-scheduler turns",
+                                  .settings = SESSION "-c statement_timeout=120s",
+                                  .max_queue = 10,
                                   .deadline = HOT_DEADLINE};
-    const struct db_config slow = {.conninfo = s->opt->database, .name = "bootfarm-scheduler plans",
+    const struct db_config slow = {.conninfo = s->opt->database,
+                                   .name = "bootfarm-scheduler plans",
                                    .settings = SESSION "-c statement_timeout=120s",
-                                   .max_queue = 1000, .deadline = 6 * OTHER_DEADLINE};
-    const struct db_config log = {.conninfo = s->opt->database, .name = "bootfarm-scheduler logs",
+                                   .max_queue = 1000,
+                                   .deadline = 6 * OTHER_DEADLINE};
+    const struct db_config log = {.conninfo = s->opt->database,
+                                  .name = "bootfarm-scheduler logs",
                                   .settings = SESSION "-c statement_timeout=30s",
-                                  .max_queue = 10, .deadline = 3 * OTHER_DEADLINE};
+                                  .max_queue = 10,
+                                  .deadline = 3 * OTHER_DEADLINE};
     if (db_open(loop, &ctl, &s->ctl, e) || db_open(loop, &hot, &s->hot, e) ||
         db_open(loop, &slow, &s->slow, e) || db_open(loop, &log, &s->log, e))
         return -1;
     return 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 static void make_farm(uv_loop_t *loop, struct sched *s)
 {
     const struct options *o = s->opt;
     s->roster = roster_new(loop, s->ctl);
-    s->lead = lead_new(loop, s->ctl,
-                       &(struct lead_config){.holder = s->home.name, .on_gain = on_gain,
-                                             .on_loss = on_loss, .arg = s});
+    s->lead =
+        lead_new(loop, s->ctl,
+                 &(struct lead_config){
+                     .holder = s->home.name, .on_gain = on_gain, .on_loss = on_loss, .arg = s});
     s->farm = farm_new(loop, s->hot,
-                       &(struct farm_config){.lease = o->lease, .kill_time = o->kill_time,
+                       &(struct farm_config){.lease = o->lease,
+                                             .kill_time = o->kill_time,
                                              .backoff_min = o->backoff_min,
                                              .backoff_max = o->backoff_max,
-                                             .lost_limit = (int)o->lost_limit, .may_act = may_act,
-                                             .on_loaded = on_loaded, .on_doubt = on_doubt,
-                                             .on_orders = on_orders, .on_answer = on_answer,
+                                             .lost_limit = (int)o->lost_limit,
+                                             .may_act = may_act,
+                                             .on_loaded = on_loaded,
+                                             .on_doubt = on_doubt,
+                                             .on_orders = on_orders,
+                                             .on_answer = on_answer,
                                              .arg = s});
     s->commands = commands_new(loop, s->ctl, s->farm,
                                &(struct commands_config){.on_applied = on_applied, .arg = s});
@@ -235,22 +270,26 @@ static void make_farm(uv_loop_t *loop, struct sched *s)
 static void make_watch(uv_loop_t *loop, struct sched *s)
 {
     const struct options *o = s->opt;
-    s->registry = registry_new(loop, &(struct registry_config){
-                                         .skopeo = o->skopeo, .authfile = o->registry_auth_file,
-                                         .cert_dir = o->registry_cert_dir,
-                                         .insecure = o->insecure_registries, .tmp = s->home.tmp});
+    s->registry = registry_new(loop, &(struct registry_config){.skopeo = o->skopeo,
+                                                               .authfile = o->registry_auth_file,
+                                                               .cert_dir = o->registry_cert_dir,
+                                                               .insecure = o->insecure_registries,
+                                                               .tmp = s->home.tmp});
     s->blobs = blobs_new(loop, s->registry, (unsigned)o->uploads);
     s->watch = watch_new(loop, s->slow, s->blobs,
-                         &(struct watch_config){.planner = o->planner, .state_dir = o->state_dir,
+                         &(struct watch_config){.planner = o->planner,
+                                                .state_dir = o->state_dir,
                                                 .parallel = (unsigned)o->planners,
                                                 .timeout = o->planner_timeout,
                                                 .max_memory = o->planner_memory,
                                                 .jitter = (double)o->poll_jitter / 100,
-                                                .on_rows = on_rows, .arg = s});
+                                                .on_rows = on_rows,
+                                                .arg = s});
     s->bases = bases_new(loop, s->slow, s->registry,
                          &(struct bases_config){.max_age = o->base_max_age,
                                                 .parallel = (unsigned)o->base_lookups,
-                                                .on_changed = on_base_changed, .arg = s});
+                                                .on_changed = on_base_changed,
+                                                .arg = s});
 }
 
 static int open_sockets(uv_loop_t *loop, struct sched *s, struct err *e)
@@ -259,8 +298,11 @@ static int open_sockets(uv_loop_t *loop, struct sched *s, struct err *e)
     if (!s->z || zloop_set_zap(s->z, roster_zap, s->roster, e))
         return -1;
     if (link_open(loop, s->z, s->roster, s->farm,
-                  &(struct link_config){.endpoint = s->opt->listen, .secret_key = s->secret_key,
-                                        .lease = s->opt->lease, .on_phases = on_phases, .arg = s},
+                  &(struct link_config){.endpoint = s->opt->listen,
+                                        .secret_key = s->secret_key,
+                                        .lease = s->opt->lease,
+                                        .on_phases = on_phases,
+                                        .arg = s},
                   &s->link, e))
         return err_wrap(e, "listen = %s", s->opt->listen);
     if (logs_open(s->z, s->log, s->roster,

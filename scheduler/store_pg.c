@@ -118,14 +118,15 @@ void st_command_refuse(struct db_tx *tx, int64_t id, const char *message)
            p, ARRAY_SIZE(p));
 }
 
-void st_setting(struct db_tx *tx, const char *name)
+void st_announce(struct db_tx *tx, const char *curve_public, const char *arch)
 {
-    call_text(tx, "select farm.setting($1::text)", name);
+    struct db_param p[] = {text_param(curve_public), text_param(arch)};
+    db_add(tx, "select farm.announce($1::text, $2::text)", p, ARRAY_SIZE(p));
 }
 
-void st_announce(struct db_tx *tx, const char *curve_public)
+void st_poll_settings(struct db_tx *tx)
 {
-    call_text(tx, "select farm.announce($1::text)", curve_public);
+    db_add(tx, "select * from farm.poll_settings()", NULL, 0);
 }
 
 void st_due_repos(struct db_tx *tx, double jitter)
@@ -163,8 +164,7 @@ void st_repo_polled(struct db_tx *tx, int64_t repo, int64_t sync, const char *he
     char b1[I64_TEXT], b2[I64_TEXT];
     struct db_param p[] = {i64_param(b1, repo), i64_param(b2, sync), text_param(head),
                            text_param(refs), text_param(error)};
-    db_add(tx,
-           "select farm.repo_polled($1::bigint, $2::bigint, $3::text, $4::jsonb, $5::text)", p,
+    db_add(tx, "select farm.repo_polled($1::bigint, $2::bigint, $3::text, $4::jsonb, $5::text)", p,
            ARRAY_SIZE(p));
 }
 

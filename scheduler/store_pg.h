@@ -63,9 +63,14 @@ void st_command_apply(struct db_tx *tx, int64_t id);
 void st_read_applied(const PGresult *r, const char **state, const char **message, pg_ids *jobs,
                      pg_ids *image_archs);
 void st_command_refuse(struct db_tx *tx, int64_t id, const char *message);
-void st_setting(struct db_tx *tx, const char *name); /* refused where it is not set */
-/* The settings that a leader knows itself. */
-void st_announce(struct db_tx *tx, const char *curve_public);
+/* The settings that a leader knows itself; `arch` only where none is set. */
+void st_announce(struct db_tx *tx, const char *curve_public, const char *arch);
+/* What a poll needs; NULL where it is not set. Borrowed from the answer. */
+struct poll_settings {
+    const char *staging, *release, *arch;
+};
+void st_poll_settings(struct db_tx *tx);
+void st_read_poll_settings(const PGresult *r, struct poll_settings *out);
 
 /* ---- repositories and bases ------------------------------------------------------------------ */
 struct repo_row {

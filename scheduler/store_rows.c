@@ -96,8 +96,7 @@ static unsigned role_bits(const char *text)
     pg_texts names = {0};
     unsigned bits = 0;
     if (pga_read_texts(text, &names) == 0) {
-        vec_for_each(i, &names)
-        {
+        vec_for_each (i, &names) {
             enum job_kind k;
             if (job_kind_parse(names.v[i], &k) == 0)
                 bits |= ROLE_BIT(k);
@@ -325,6 +324,14 @@ void st_each_repo(const PGresult *r, void (*fn)(void *arg, const struct repo_row
         }
         pg_texts_release(&refs);
     }
+}
+
+void st_read_poll_settings(const PGresult *r, struct poll_settings *out)
+{
+    bool any = PQntuples(r) == 1;
+    out->staging = any ? col(r, 0, "staging") : NULL;
+    out->release = any ? col(r, 0, "release") : NULL;
+    out->arch = any ? col(r, 0, "arch") : NULL;
 }
 
 void st_each_due_base(const PGresult *r, void (*fn)(void *arg, const struct due_base *), void *arg)

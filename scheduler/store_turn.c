@@ -48,8 +48,7 @@ struct turn *turn_new(void)
 
 void turn_clear(struct turn *t)
 {
-    vec_for_each(i, &t->calls)
-    {
+    vec_for_each (i, &t->calls) {
         for (int k = 0; k < MAX_COLS; k++)
             str_release(&t->calls.v[i].col[k]);
     }
@@ -242,8 +241,7 @@ static void add_call(struct db_tx *tx, const struct turn_call *c)
 void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg)
 {
     struct db_tx *tx = st_write(db, term);
-    vec_for_each(i, &t->calls)
-    {
+    vec_for_each (i, &t->calls) {
         struct turn_call *c = &t->calls.v[i];
         for (int k = 0; k < calls[c->type].cols; k++)
             pga_end(&c->col[k]);
@@ -259,9 +257,9 @@ static const struct {
     const char *name;
     enum op_status status;
 } statuses[] = {
-    {"ok", ST_OK},           {"ready", ST_OK},           {"accepted", ST_OK},
-    {"skipped", ST_SKIPPED}, {"stale", ST_STALE},        {"refused", ST_REFUSED},
-    {"busy", ST_BUSY},       {"outdated", ST_OUTDATED},  {"duplicate", ST_DUPLICATE},
+    {"ok", ST_OK},           {"ready", ST_OK},          {"accepted", ST_OK},
+    {"skipped", ST_SKIPPED}, {"stale", ST_STALE},       {"refused", ST_REFUSED},
+    {"busy", ST_BUSY},       {"outdated", ST_OUTDATED}, {"duplicate", ST_DUPLICATE},
     {"fenced", ST_FENCED},   {"unknown", ST_UNKNOWN},
 };
 
@@ -301,8 +299,7 @@ static int read_answer(const PGresult *r, int row, struct op_answer *a, struct e
 int turn_each(const struct turn *t, const struct db_reply *r,
               void (*fn)(void *arg, const struct op_answer *), void *arg, struct err *e)
 {
-    vec_for_each(i, &t->calls)
-    {
+    vec_for_each (i, &t->calls) {
         const struct turn_call *c = &t->calls.v[i];
         const PGresult *res = r->result[i + 1]; /* behind check_term */
         if ((size_t)PQntuples(res) != c->n)

@@ -14,7 +14,8 @@ struct pgd {
 };
 
 void pgd_start(struct pgd *p);
-/* Sends one line and waits until it was done; what it printed is appended to `out` (may be NULL). */
+/* Sends one line and waits until it was done; what it printed is appended to `out` (may be NULL).
+ */
 void pgd_do(struct pgd *p, const char *line, struct str *out);
 void pgd_stop(struct pgd *p);
 

@@ -22,10 +22,10 @@ static const char *pin(const char *text, const char *arch)
 Test(manifest, an_index_gives_the_platforms_entry)
 {
     const char *index = "{\"manifests\": [" ENTRY("windows", "amd64", "", D("01")) "," ENTRY(
-        "linux", "arm64", ", \"variant\": \"v9\"", D("02")) "," ENTRY("linux", "amd64", "", D("03")) "," ENTRY("linux",
-                                                                                                               "arm64",
-                                                                                                               ", \"variant\": \"v8\"",
-                                                                                                               D("04")) "]}";
+        "linux", "arm64", ", \"variant\": \"v9\"",
+        D("02")) "," ENTRY("linux", "amd64", "", D("03")) "," ENTRY("linux", "arm64",
+                                                                    ", \"variant\": \"v8\"",
+                                                                    D("04")) "]}";
     cr_assert_str_eq(pin(index, "amd64"), D("03"));
     cr_assert_str_eq(pin(index, "arm64"), D("04"));
     cr_assert_str_eq(pin(index, "riscv64"), "none");

@@ -15,8 +15,12 @@ static int check(int argc, char **argv, struct err *e)
 
 Test(options, defaults_are_complete)
 {
-    char *argv[] = {"s", "--database=host=/x", "--listen=tcp://127.0.0.1:1",
-                    "--listen-log=tcp://127.0.0.1:2", "--key-file=/k", "--state-dir=/s"};
+    char *argv[] = {"s",
+                    "--database=host=/x",
+                    "--listen=tcp://127.0.0.1:1",
+                    "--listen-log=tcp://127.0.0.1:2",
+                    "--key-file=/k",
+                    "--state-dir=/s"};
     struct err e = ERR_INIT;
     cr_assert_eq(check(6, argv, &e), 0, "%s", e.msg);
 }
@@ -33,9 +37,14 @@ Test(options, what_run_needs_is_named)
 
 Test(options, values_that_contradict)
 {
-    char *argv[] = {"s", "--database=host=/x", "--listen=tcp://127.0.0.1:1",
-                    "--listen-log=tcp://127.0.0.1:2", "--key-file=/k", "--state-dir=/s",
-                    "--backoff-min=10m", "--backoff-max=1s"};
+    char *argv[] = {"s",
+                    "--database=host=/x",
+                    "--listen=tcp://127.0.0.1:1",
+                    "--listen-log=tcp://127.0.0.1:2",
+                    "--key-file=/k",
+                    "--state-dir=/s",
+                    "--backoff-min=10m",
+                    "--backoff-max=1s"};
     struct err e = ERR_INIT;
     cr_assert_eq(check(8, argv, &e), -1);
     cr_assert_not_null(strstr(e.msg, "backoff_max"), "%s", e.msg);

@@ -39,7 +39,7 @@ Test(plan_out, each_key_is_uploaded_once)
 Test(plan_out, paths_stay_in_their_folder)
 {
     const char *const bad[] = {"contexts/../../etc/passwd", "/contexts/" HEX, "contexts/" HEX "/..",
-                               "contexts/" HEX ":x", "contexts/", ""};
+                               "contexts/" HEX ":x",        "contexts/",      ""};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         plan_artifacts out = {0};
         cr_assert_eq(with_path(bad[i], &out), -1, "%s", bad[i]);
@@ -61,16 +61,21 @@ Test(plan_out, errors_are_the_planners_own)
 Test(plan_out, the_input_holds_the_row)
 {
     const char *const refs[] = {"HEAD", "release/*"};
-    struct repo_row repo = {.id = 1, .slug = "plant", .url = "file:///x", .refs = refs, .n_refs = 2,
-                            .git = "{\"ssh_key\": \"/k\"}", .known_refs = "{\"main\": \"ab\"}"};
-    struct planner_paths paths = {.mirror = "/m", .out = "/o", .registry = "r:1", .arch = "amd64",
-                                  .timeout = 2 * BF_SEC};
+    struct repo_row repo = {.id = 1,
+                            .slug = "plant",
+                            .url = "file:///x",
+                            .refs = refs,
+                            .n_refs = 2,
+                            .git = "{\"ssh_key\": \"/k\"}",
+                            .known_refs = "{\"main\": \"ab\"}"};
+    struct planner_paths paths = {
+        .mirror = "/m", .out = "/o", .registry = "r:1", .arch = "amd64", .timeout = 2 * BF_SEC};
     char *text = planner_input(&repo, NULL, &paths);
     json_t *doc = json_loads(text, 0, NULL);
     cr_assert_str_eq(json_string_value(json_array_get(json_object_get(doc, "refs"), 1)),
                      "release/*");
-    cr_assert_str_eq(
-        json_string_value(json_object_get(json_object_get(doc, "git"), "ssh_key")), "/k");
+    cr_assert_str_eq(json_string_value(json_object_get(json_object_get(doc, "git"), "ssh_key")),
+                     "/k");
     cr_assert_eq(json_integer_value(json_object_get(doc, "timeout_ms")), 2000);
     cr_assert(json_is_array(json_object_get(doc, "known_contexts")));
     json_decref(doc);
