@@ -149,6 +149,7 @@ farm_conninfo() { # farm_conninfo ROLE
 farm_migrate() {
     if [ -n "${FARM_CONNINFO:-}" ]; then
         "$FARM_BIN/bootfarm-scheduler" migrate --database="$FARM_CONNINFO"
+        psql -X -q -v ON_ERROR_STOP=1 -d "$FARM_CONNINFO" -c 'grant bootfarm_scheduler, bootfarm_api to current_user'
         return
     fi
     setpriv --reuid postgres --regid postgres --init-groups "$FARM_BIN/bootfarm-scheduler" migrate --database="$(farm_conninfo postgres)"

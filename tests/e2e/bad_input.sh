@@ -4,21 +4,15 @@
 . "$(dirname "$0")/farm.sh"
 export FARM_SCHEDULER_OPTIONS="backoff_min = 500ms
 backoff_max = 2s"
+e2e_prepare
 e2e_farm
 
 repo=$FARM/etc/repo
-mkdir -p "$repo"/{base,child,other}
-cat >"$repo/bootfarm.yaml" <<'YAML'
-bootfarm: 1
-defaults: { mirror: { sites: ["acp-*"] } }
-images:
-  - files: ["*/Containerfile"]
-    args_files: ["/build-args.conf"]
-    test: { boot: no, container: ["/bin/cat /etc/number"] }
-YAML
-printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo 1 > /etc/number\n' >"$repo/base/Containerfile"
+e2e_template "$repo"
+number_file "$repo/base/Containerfile" 1
+number_file "$repo/other/Containerfile" other
+mkdir "$repo/child"
 printf 'FROM localhost/base:latest\nRUN echo child > /etc/child\n' >"$repo/child/Containerfile"
-printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo other > /etc/number\n' >"$repo/other/Containerfile"
 farm_repo line "$repo"
 work=$FARM/line
 
@@ -30,7 +24,7 @@ first=$(digest_of "$(farm_registry release)/line/base:main")
 
 say "a broken definition: file, line and column are said, other images go on"
 printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}  # a comment\nRUN echo 2 > /etc/number\n' >"$work/base/Containerfile"
-printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo other 2 > /etc/number\n' >"$work/other/Containerfile"
+number_file "$work/other/Containerfile" "other 2"
 commit line "broken" && push line
 wait_for 60 "other to be rebuilt" is other Synced
 bf status | grep -E 'base/Containerfile:2:[0-9]+' || fail "status does not say where the definition is broken"
@@ -56,13 +50,13 @@ is base Degraded || fail "base is $(state base)"
 [ "$(digest_of "$(farm_registry release)/line/base:main")" = "$first" ] || fail "an untested image was released"
 
 say "the fix: everything goes on by itself"
-printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo 3 > /etc/number\n' >"$work/base/Containerfile"
+number_file "$work/base/Containerfile" 3
 commit line "fixed" && push line
 for i in base child other; do wait_for 120 "$i to be Synced" is "$i" Synced; done
 
 say "the staging registry is down: retried, said, nothing lost"
 farm_stop registry-staging
-printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo 4 > /etc/number\n' >"$work/base/Containerfile"
+number_file "$work/base/Containerfile" 4
 commit line "while the registry is down"
 git -C "$work" push -q origin main
 registry_said() { bf status | grep -qi 'registry'; }

@@ -31,8 +31,8 @@ e2e_cleanup() {
     exit "$status"
 }
 
-# e2e_farm: a running farm in $FARM with the programs under test; container images only, so no bootable base is made
-e2e_farm() {
+# e2e_prepare: a farm's directory with the programs under test, nothing started
+e2e_prepare() {
     # shellcheck source=deploy/farm.sh
     . "$top/deploy/farm.sh"
     E2E_HOME=$(e2e_home)
@@ -40,11 +40,31 @@ e2e_farm() {
     trap 'e2e_cleanup "$E2E_HOME" $?' EXIT
     mkdir -p "$FARM_BIN"
     cp "$BOOTFARM_BIN"/bootfarm* "$FARM_BIN/"
+}
+
+# e2e_farm: a running farm; container images only, so no bootable base is made
+e2e_farm() {
     farm_up
     farm_tools_base
     printf 'TOOLS_BASE=%s\n' "$(farm_registry release)/external/busybox:1" >"$FARM/etc/bases.conf"
     say "farm is up in $FARM"
 }
+
+# e2e_template DIR: what all repositories of container images share; images are tested by reading /etc/number
+e2e_template() {
+    mkdir -p "$1"
+    cat >"$1/bootfarm.yaml" <<'YAML'
+bootfarm: 1
+defaults: { mirror: { sites: ["acp-*"] } }
+images:
+  - files: ["*/Containerfile"]
+    args_files: ["/build-args.conf"]
+    test: { boot: no, container: ["/bin/cat /etc/number"] }
+YAML
+}
+
+# number_file FILE NUMBER: a Containerfile that makes /etc/number
+number_file() { mkdir -p "$(dirname "$1")" && printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo %s > /etc/number\n' "$2" >"$1"; }
 
 bf() { "$FARM_BIN/bootfarm" "$@"; }
 

@@ -4,18 +4,12 @@
 export FARM_SCHEDULER_OPTIONS="lease = 6s
 kill_time = 2s
 backoff_min = 500ms"
-export FARM_WORKER_OPTIONS="heartbeat = 2s"
+export FARM_WORKER_OPTIONS="heartbeat = 2s
+kill_time = 1s"
+e2e_prepare
 e2e_farm
 
-mkdir "$FARM/etc/repo"
-cat >"$FARM/etc/repo/bootfarm.yaml" <<'YAML'
-bootfarm: 1
-defaults: { mirror: { sites: ["acp-*"] } }
-images:
-  - files: ["*/Containerfile"]
-    args_files: ["/build-args.conf"]
-    test: { boot: no, container: ["/bin/cat /etc/number"] }
-YAML
+e2e_template "$FARM/etc/repo"
 mkdir "$FARM/etc/repo/slow"
 cat >"$FARM/etc/repo/slow/Containerfile" <<'CF'
 ARG TOOLS_BASE

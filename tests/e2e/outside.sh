@@ -2,29 +2,20 @@
 # What a farm meets outside the quickstart: an existing PostgreSQL over TCP with a password, Git over ssh with a pinned host key, and
 # Git over https with a private certificate authority. A changed host key and an unknown authority are refused and said.
 . "$(dirname "$0")/farm.sh"
-# shellcheck source=deploy/farm.sh
-. "$top/deploy/farm.sh"
-E2E_HOME=$(e2e_home)
-farm_init "$E2E_HOME"
-trap 'e2e_cleanup "$E2E_HOME" $?' EXIT
-mkdir -p "$FARM_BIN"
-cp "$BOOTFARM_BIN"/bootfarm* "$FARM_BIN/"
+e2e_prepare
 
 say "an existing PostgreSQL: a database, and a role that may create roles"
 farm_pg_start
 farm_psql -d postgres -c "create role farm_owner login createrole password 'not so secret'" -c "create database elsewhere owner farm_owner"
 export FARM_CONNINFO="host=127.0.0.1 port=$(farm_port postgres) dbname=elsewhere user=farm_owner password='not so secret'"
-farm_up
-farm_tools_base
-printf 'TOOLS_BASE=%s\n' "$(farm_registry release)/external/busybox:1" >"$FARM/etc/bases.conf"
+e2e_farm
 ! grep -rF 'not so secret' "$FARM/log" || fail "the password of PostgreSQL stands in a log"
 # The connection string stands in files that only their owner and root read.
 ! find "$FARM/etc" -name '*.conf' -perm /004 -exec grep -lF 'not so secret' {} + | grep . || fail "the password of PostgreSQL is readable by everybody"
 
 repo=$FARM/etc/repo
-mkdir -p "$repo/one"
-printf 'bootfarm: 1\nimages:\n  - files: ["*/Containerfile"]\n    args_files: ["/build-args.conf"]\n    test: { boot: no, container: ["/bin/cat /etc/number"] }\n' >"$repo/bootfarm.yaml"
-printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo 1 > /etc/number\n' >"$repo/one/Containerfile"
+e2e_template "$repo"
+number_file "$repo/one/Containerfile" 1
 cp "$FARM/etc/bases.conf" "$repo/build-args.conf"
 mkdir -p "$FARM/git"
 git init -q -b main "$repo"
