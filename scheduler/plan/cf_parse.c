@@ -306,11 +306,14 @@ static void read_arguments(struct parser *p, struct cf_instr *in, size_t i, size
     const char *s = p->lines.text.p;
     switch (in->op) {
     case CF_FROM:
-        if (is_template(s, i, end))
+        if (is_template(s, i, end)) {
             fail(p, cf_lines_at(&p->lines, i), "template",
                  "build the file from its template and commit the result",
                  "FROM holds a template's placeholder");
-        read_blank_words(p, s, i, end);
+            add_word(p, s, i, end);
+        } else {
+            read_blank_words(p, s, i, end);
+        }
         break;
     case CF_ARG:
         read_quoted_words(p, s, i, end);

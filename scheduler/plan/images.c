@@ -51,6 +51,8 @@ static void set_name(struct build *b, struct draft *d)
     }
     d->name_at = t;
     const char *name = registry_path(b->a, expand(b, d, &t, NAMES_STRICT));
+    if (*name == '\0') /* directly in the rule's folder */
+        name = registry_path(b->a, path_base(def->dir));
     d->names.name = d->image.name = *name != '\0' ? name : b->in->slug;
 }
 

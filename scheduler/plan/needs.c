@@ -177,8 +177,6 @@ struct need_list {
 
 static void add_written(struct build *b, struct need *n, const char *text)
 {
-    if (strcmp(text, n->ref) == 0 && n->n_written > 0)
-        return;
     for (size_t i = 0; i < n->n_written; i++) {
         if (strcmp(n->written[i], text) == 0)
             return;
@@ -205,7 +203,8 @@ static void add_need(struct build *b, struct need_list *l, const struct need *n,
         *same = *n;
     }
     add_written(b, same, written);
-    add_written(b, same, expanded);
+    if (strcmp(expanded, same->ref) != 0)
+        add_written(b, same, expanded);
 }
 
 static const struct named *image_context(const struct draft *d, const struct cf_use *u)

@@ -5,12 +5,14 @@
 #include <stdio.h>
 
 #define LINK_DEPTH 8
+#define LINK_HOPS 40
 
 struct shipper {
     struct arena *a;
     const struct ship_context *c;
     VEC(struct ship_entry) list;
-    struct smap taken; /* paths inside the tar */
+    struct smap taken;  /* paths inside the tar */
+    struct smap on_way; /* of these, links that a source only goes through */
 };
 
 static void put(struct shipper *s, const char *path, const struct tree_entry *entry,
@@ -134,46 +136,69 @@ static void put_source(struct shipper *s, const char *source)
     }
 }
 
-/* Sources that go through links of the context, and the targets of links that are shipped. */
-static void follow(struct shipper *s, const char *path)
-{
-    const struct ship_context *c = s->c;
-    const char *real;
-    enum tree_found found = tree_resolve(c->tree, s->a, path_join(s->a, c->dir, path), &real);
-    const char *rest = found != TREE_FOUND_NONE ? path_below(c->dir, real) : NULL;
-    if (rest == NULL || strcmp(rest, path) == 0)
-        return;
-    size_t i, end;
-    tree_range(c->tree, real, &i, &end);
-    if (found == TREE_FOUND_FILE) {
-        i = (size_t)(tree_find(c->tree, real) - c->tree->entry);
-        end = i + 1;
-    }
-    for (; i < end; i++)
-        put_wanted(s, i);
-}
-
 /* The links that stand on the way of a source, themselves. */
 static void put_links_on_way(struct shipper *s, const char *source)
 {
     for (const char *p = strchr(source, '/'); p != NULL; p = strchr(p + 1, '/')) {
         const char *part = arena_strn(s->a, source, (size_t)(p - source));
         const struct tree_entry *hit = tree_find(s->c->tree, path_join(s->a, s->c->dir, part));
-        if (hit != NULL && hit->kind == TREE_LINK && wanted(s->c, hit, part))
-            put_entry(s, s->c->dir, part, hit, 0);
+        if (hit == NULL || hit->kind != TREE_LINK || !wanted(s->c, hit, part) ||
+            smap_get(&s->taken, part) != NULL)
+            continue;
+        smap_put(&s->on_way, part, s);
+        put_entry(s, s->c->dir, part, hit, 0);
+    }
+}
+
+/* `path` (in the tree) with the links of its folders resolved; NULL when that leaves the context.
+ */
+static const char *real_place(struct shipper *s, const char *path)
+{
+    const char *folder;
+    if (tree_resolve(s->c->tree, s->a, path_dir(s->a, path), &folder) != TREE_FOUND_DIR)
+        return NULL;
+    const char *real = path_join(s->a, folder, path_base(path));
+    return real != NULL && path_below(s->c->dir, real) != NULL ? real : NULL;
+}
+
+/* What a source or a link leads to inside the context, with each link on the way: as a builder
+ * walks. */
+static void follow(struct shipper *s, const char *source)
+{
+    const struct tree *t = s->c->tree;
+    const char *path = path_join(s->a, s->c->dir, source);
+    for (int hop = 0; hop < LINK_HOPS && path != NULL; hop++) {
+        put_links_on_way(s, path_below(s->c->dir, path));
+        const char *real = real_place(s, path);
+        const struct tree_entry *hit = real != NULL ? tree_find(t, real) : NULL;
+        size_t i, end;
+        if (real == NULL)
+            return;
+        if (hit == NULL) {
+            for (tree_range(t, real, &i, &end); i < end; i++)
+                put_wanted(s, i);
+            return;
+        }
+        put_wanted(s, (size_t)(hit - t->entry));
+        const char *target = hit->kind == TREE_LINK ? tree_link_target(t, s->a, hit) : NULL;
+        path =
+            target != NULL && *target != '/' ? path_join(s->a, path_dir(s->a, real), target) : NULL;
+        if (path != NULL && path_below(s->c->dir, path) == NULL)
+            return;
     }
 }
 
 static void complete_links(struct shipper *s)
 {
     for (size_t i = 0; i < s->c->sources; i++) {
-        put_links_on_way(s, s->c->source[i]);
-        if (!has_wildcard(s->c->source[i]))
+        if (has_wildcard(s->c->source[i]))
+            put_links_on_way(s, s->c->source[i]);
+        else
             follow(s, s->c->source[i]);
     }
     /* Links that were added bring their targets as well; the list grows while it is walked. */
     for (size_t i = 0; i < s->list.n; i++) {
-        if (s->list.v[i].kind == TREE_LINK)
+        if (s->list.v[i].kind == TREE_LINK && smap_get(&s->on_way, s->list.v[i].path) == NULL)
             follow(s, s->list.v[i].path);
     }
 }
@@ -206,6 +231,7 @@ static void seal(struct shipper *s, hash_fn *hash, struct ship_list *out)
     out->n = n;
     str_release(&text);
     smap_release(&s->taken);
+    smap_release(&s->on_way);
 }
 
 /* At its own place in the context, if that is shipped: a narrowed context has it there as well,

@@ -123,6 +123,8 @@ static void place(struct builder *b, struct ynode *node)
     } else {
         f->has_key = false;
         f->key.value = node;
+        if (node->null) /* nothing stands nowhere: the key says where */
+            node->at = f->key.at;
         if (f->is_merge)
             f->merge = node;
         else
@@ -146,7 +148,10 @@ static void on_scalar(struct builder *b, struct fy_event *ev)
     node->kind = YNODE_SCALAR;
     node->at = at_of(b, fy_event_start_mark(ev));
     node->text = token_text(b, t);
-    bool plain = t == NULL || fy_token_scalar_style(t) == FYSS_PLAIN;
+    enum fy_scalar_style style = t != NULL ? fy_token_scalar_style(t) : FYSS_PLAIN;
+    bool plain = style == FYSS_PLAIN;
+    if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+        node->at.column -= node->at.column > 1; /* the mark stands behind the quote */
     node->null = plain && (*node->text == '\0' || strcmp(node->text, "~") == 0 ||
                            strcmp(node->text, "null") == 0);
     if (!count_node(b, node->at))
@@ -163,6 +168,7 @@ static void on_alias(struct builder *b, struct fy_event *ev)
 {
     struct diag_at at = at_of(b, fy_event_start_mark(ev));
     const char *name = token_text(b, ev->alias.anchor);
+    at.column -= at.column > 1; /* the mark stands behind the star */
     struct ynode *node = smap_get(&b->anchors, name);
     if (node == NULL)
         fail(b, at, "yaml", "there is no anchor &%s before this alias", name);
@@ -246,7 +252,19 @@ static void on_event(struct builder *b, struct fy_event *ev)
     }
 }
 
-static void report_syntax(struct builder *b, struct fy_diag *diag)
+/* libfyaml may place an error behind the end of the text. */
+static void clamp(struct diag_at *at, const char *text, size_t n)
+{
+    unsigned lines = 1;
+    for (size_t i = 0; i + 1 < n; i++)
+        lines += text[i] == '\n';
+    if (at->line <= lines)
+        return;
+    at->line = lines;
+    at->column = 1;
+}
+
+static void report_syntax(struct builder *b, struct fy_diag *diag, const char *text, size_t n)
 {
     void *pos = NULL;
     struct fy_diag_error *e = fy_diag_errors_iterate(diag, &pos);
@@ -257,11 +275,12 @@ static void report_syntax(struct builder *b, struct fy_diag *diag)
     }
     at.line = e->line >= 0 ? (unsigned)e->line + 1 : 1;
     at.column = e->column >= 0 ? (unsigned)e->column + 1 : 1;
-    size_t n = strcspn(e->msg, "\n");
-    fail(b, at, "yaml", "%.*s", (int)(n > 300 ? 300 : n), e->msg);
+    clamp(&at, text, n);
+    size_t len = strcspn(e->msg, "\n");
+    fail(b, at, "yaml", "%.*s", (int)(len > 300 ? 300 : len), e->msg);
 }
 
-static void run(struct builder *b, struct fy_diag *diag)
+static void run(struct builder *b, struct fy_diag *diag, const char *text, size_t n)
 {
     struct fy_event *ev;
     while (!b->failed && (ev = fy_parser_parse(b->parser)) != NULL) {
@@ -269,7 +288,7 @@ static void run(struct builder *b, struct fy_diag *diag)
         fy_parser_event_free(b->parser, ev);
     }
     if (!b->failed && (fy_parser_get_stream_error(b->parser) || fy_diag_got_error(diag)))
-        report_syntax(b, diag);
+        report_syntax(b, diag, text, n);
 }
 
 static struct fy_diag *diag_make(void)
@@ -300,9 +319,9 @@ struct ynode *yaml_parse(struct arena *a, const char *file, const char *text, si
     b.parser = fy_parser_create(&cfg);
     BUG_ON(b.parser == NULL);
     if (fy_parser_set_string(b.parser, text, n) == 0)
-        run(&b, diag);
+        run(&b, diag, text, n);
     else
-        report_syntax(&b, diag);
+        report_syntax(&b, diag, text, n);
     fy_parser_destroy(b.parser);
     fy_diag_destroy(diag);
     vec_for_each (i, &b.stack)
