@@ -28,11 +28,14 @@ void *xcalloc(size_t n, size_t size)
 
 void *xreallocarray(void *p, size_t n, size_t size)
 {
-    /* Size 0 would free. */
-    void *q = n && size ? reallocarray(p, n, size) : realloc(p, 1);
+    size_t bytes;
+    void *q;
 
+    if (__builtin_mul_overflow(n, size, &bytes))
+        out_of_memory(SIZE_MAX);
+    q = realloc(p, bytes ? bytes : 1); /* 0 would free */
     if (!q)
-        out_of_memory(n * size);
+        out_of_memory(bytes);
     return q;
 }
 

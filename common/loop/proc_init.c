@@ -52,8 +52,8 @@ static BF_NORETURN void be_child(const struct launch *l, pid_t init, int failure
     for (int fd = 0; fd < 3; fd++)
         dup2(l->stdio[fd], fd);
     failures = fcntl(failures, F_DUPFD, 4); /* it may stand where the extra pipe goes */
-    if (l->stdio[3] >= 0)
-        dup2(l->stdio[3], 3);
+    if (l->stdio[3] >= 0 && dup2(l->stdio[3], 3) == 3)
+        fcntl(3, F_SETFD, 0); /* it may have been 3 before, then dup2() changes nothing */
     close_range(l->stdio[3] >= 0 ? 4 : 3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (chdir(l->cwd) < 0)
         child_fails(failures, INIT_NO_CWD);

@@ -28,8 +28,6 @@ struct fixture {
     unsigned asked;
 };
 
-TestSuite(zloop, .timeout = 30);
-
 static const char *know_client(void *arg, const char *public_key, const char *address)
 {
     struct fixture *f = arg;
@@ -375,7 +373,7 @@ Test(zloop, a_link_comes_again_with_the_server)
 }
 
 /* Many messages in flight in both directions, each answered from a callback. */
-Test(zloop, none_is_lost_under_load, .timeout = 60)
+Test(zloop, none_is_lost_under_load)
 {
     enum { TURNS = 20000, FLIGHT = 200 };
     struct fixture f;
