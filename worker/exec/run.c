@@ -119,9 +119,12 @@ const char *tool_how(const struct tool_end *end, char buf[static 64])
     BUG("end %d", (int)end->how.end);
 }
 
+/* A timer that is due already runs before uv_run() polls; without uv_stop() it would then poll for
+ * ever. */
 static void on_timer(uv_timer_t *t)
 {
     *(bool *)t->data = true;
+    uv_stop(t->loop);
 }
 
 static void on_closed(uv_handle_t *h)
