@@ -88,7 +88,7 @@ Test(attempts, phases_are_reported)
     open_gate(&d, "one");
     hub_until(&d.hub, in_phase, "push", "phase push");
     open_gate(&d, "two");
-    hub_until(&d.hub, hub_has_result, &a, "the result");
+    hub_until(&d.hub, hub_had_result, &a, "the result");
     daemon_teardown(&d);
 }
 
@@ -107,8 +107,8 @@ Test(attempts, slots_bound_what_runs)
     cr_expect(!hub_is_started(&d.hub, &b), "the only slot is taken");
     hub_unwant(&d.hub, a); /* the slot comes free when its process is gone, not before */
     hub_send_orders(&d.hub);
-    hub_until(&d.hub, hub_has_result, &b, "the second one's result");
-    cr_expect_eq(hub_result(&d.hub, b)->outcome, BOOTFARM__OUTCOME__OUTCOME_SUCCEEDED);
+    hub_until(&d.hub, hub_had_result, &b, "the second one's result");
+    cr_expect_eq(hub_past_result(&d.hub, b)->outcome, BOOTFARM__OUTCOME__OUTCOME_SUCCEEDED);
     daemon_teardown(&d);
 }
 
@@ -120,8 +120,8 @@ Test(attempts, what_is_not_wanted_is_killed_with_all_its_children)
     long self = file_number(&d, "self"), child = file_number(&d, "child");
     hub_unwant(&d.hub, a);
     hub_send_orders(&d.hub);
-    hub_until(&d.hub, hub_has_result, &a, "the result");
-    cr_expect_eq(hub_result(&d.hub, a)->outcome, BOOTFARM__OUTCOME__OUTCOME_CANCELLED);
+    hub_until(&d.hub, hub_had_result, &a, "the result");
+    cr_expect_eq(hub_past_result(&d.hub, a)->outcome, BOOTFARM__OUTCOME__OUTCOME_CANCELLED);
     cr_expect(process_gone(self), "the result comes when nothing is left");
     cr_expect(process_gone(child));
     wait_for_file(&d, "exec.conf.sweeps");

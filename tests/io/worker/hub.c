@@ -106,7 +106,10 @@ static void on_control(void *arg, const struct zpart *part, size_t n, const char
     cr_assert_leq(part[0].n, sizeof h->route);
     memcpy(h->route, part[0].p, part[0].n);
     h->route_len = part[0].n;
-    wire_release(&h->report);
+    if (h->report.type != 0 && h->report.report->n_results > 0)
+        *vec_push(&h->older) = h->report;
+    else
+        wire_release(&h->report);
     h->report = m;
     h->reports++;
     if (!h->deaf)
@@ -280,7 +283,8 @@ void hub_close(struct hub *h)
     uv_close((uv_handle_t *)&h->pulse, NULL);
     uv_run(&h->loop, UV_RUN_DEFAULT);
     cr_expect_eq(uv_loop_close(&h->loop), 0, "a handle is still open");
-    wire_release(&h->report);
+    hub_forget_reports(h);
+    vec_release(&h->older);
     while (h->wanted.n > 0)
         hub_unwant(h, h->wanted.v[0].id);
     vec_release(&h->wanted);
@@ -309,6 +313,8 @@ void hub_until(struct hub *h, hub_cond *ready, const void *arg, const char *what
     h->waiting_since = uv_now(&h->loop);
     uv_timer_start(&h->pulse, on_pulse, 10, 10);
     while (!ready(h, arg)) {
+        if (h->late && h->on_late != NULL)
+            h->on_late(h->on_late_arg);
         cr_assert(!h->late, "waited in vain for: %s", what);
         uv_run(&h->loop, UV_RUN_ONCE);
     }
@@ -334,12 +340,33 @@ const Bootfarm__Running *hub_running(const struct hub *h, struct id128 id)
     return NULL;
 }
 
+static const Bootfarm__Result *find_result(const struct wire_msg *m, struct id128 id)
+{
+    for (size_t i = 0; m->type != 0 && i < m->report->n_results; i++)
+        if (id128_eq(wire_id(m->report->results[i]->attempt_id), id))
+            return m->report->results[i];
+    return NULL;
+}
+
 const Bootfarm__Result *hub_result(const struct hub *h, struct id128 id)
 {
-    for (size_t i = 0; h->report.type != 0 && i < h->report.report->n_results; i++)
-        if (id128_eq(wire_id(h->report.report->results[i]->attempt_id), id))
-            return h->report.report->results[i];
-    return NULL;
+    return find_result(&h->report, id);
+}
+
+const Bootfarm__Result *hub_past_result(const struct hub *h, struct id128 id)
+{
+    const Bootfarm__Result *r = hub_result(h, id);
+    for (size_t i = h->older.n; r == NULL && i-- > 0;)
+        r = find_result(&h->older.v[i], id);
+    return r;
+}
+
+void hub_forget_reports(struct hub *h)
+{
+    wire_release(&h->report);
+    vec_for_each (i, &h->older)
+        wire_release(&h->older.v[i]);
+    vec_clear(&h->older);
 }
 
 bool hub_has_report(struct hub *h, const void *arg)
@@ -357,6 +384,11 @@ bool hub_is_started(struct hub *h, const void *id)
 bool hub_has_result(struct hub *h, const void *id)
 {
     return hub_result(h, *(const struct id128 *)id) != NULL;
+}
+
+bool hub_had_result(struct hub *h, const void *id)
+{
+    return hub_past_result(h, *(const struct id128 *)id) != NULL;
 }
 
 bool hub_is_gone(struct hub *h, const void *id)

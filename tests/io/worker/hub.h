@@ -31,6 +31,8 @@ struct hub {
     uv_timer_t pulse;
     uint64_t waiting_since;
     bool late;
+    void (*on_late)(void *arg); /* before a test fails that waited in vain; may be NULL */
+    void *on_late_arg;
 
     /* what the Orders say */
     uint64_t term, seq;
@@ -46,7 +48,8 @@ struct hub {
     /* what came in */
     uint8_t route[256];
     size_t route_len;
-    struct wire_msg report; /* the newest; type 0: none yet */
+    struct wire_msg report;     /* the newest; type 0: none yet */
+    VEC(struct wire_msg) older; /* with results; two may come in one turn of the loop */
     unsigned reports;
     uint64_t echoed_report; /* newest seq not heard with a deaf ear */
     unsigned bad;           /* frames that did not decode */
@@ -76,8 +79,12 @@ void hub_next_report(struct hub *h);
 /* In the newest Report; NULL: not there. */
 const Bootfarm__Running *hub_running(const struct hub *h, struct id128 id);
 const Bootfarm__Result *hub_result(const struct hub *h, struct id128 id);
+/* In any Report so far, the newest first. */
+const Bootfarm__Result *hub_past_result(const struct hub *h, struct id128 id);
+/* Forgets all Reports, before a new boot. */
+void hub_forget_reports(struct hub *h);
 struct hub_log *hub_log(struct hub *h, struct id128 id);
 
-hub_cond hub_has_report, hub_is_started, hub_has_result, hub_is_sealed, hub_is_gone;
+hub_cond hub_has_report, hub_is_started, hub_has_result, hub_had_result, hub_is_sealed, hub_is_gone;
 
 #endif

@@ -33,11 +33,11 @@ Test(lifecycle, sigterm_drains)
     hub_until(&d.hub, is_draining, NULL, "a report that says draining");
     cr_expect(hub_is_started(&d.hub, &a), "what runs goes on");
     hub_want(&d.hub, b, order_sh("succeed"));
-    hub_until(&d.hub, hub_has_result, &b, "the new one to be given back");
-    cr_expect_str_eq(hub_result(&d.hub, b)->code, "worker-refused");
+    hub_until(&d.hub, hub_had_result, &b, "the new one to be given back");
+    cr_expect_str_eq(hub_past_result(&d.hub, b)->code, "worker-refused");
     open_gate(&d, "one");
-    hub_until(&d.hub, hub_has_result, &a, "the result of what ran");
-    cr_expect_eq(hub_result(&d.hub, a)->outcome, BOOTFARM__OUTCOME__OUTCOME_SUCCEEDED);
+    hub_until(&d.hub, hub_had_result, &a, "the result of what ran");
+    cr_expect_eq(hub_past_result(&d.hub, a)->outcome, BOOTFARM__OUTCOME__OUTCOME_SUCCEEDED);
     hub_next_report(&d.hub);
     cr_expect(d.running, "it waits for the acknowledgement");
     d.hub.ack = true;
@@ -72,11 +72,11 @@ static void expect_killed(int first, int second)
     daemon_wait(&d);
     cr_expect_eq(d.status, 0);
     cr_expect(process_gone(self) && process_gone(child));
-    wire_release(&d.hub.report);
+    hub_forget_reports(&d.hub);
     hub_unwant(&d.hub, a);
     daemon_start(&d);
-    hub_until(&d.hub, hub_has_result, &a, "the result at the next start");
-    cr_expect_str_eq(hub_result(&d.hub, a)->code, "worker-restarted");
+    hub_until(&d.hub, hub_had_result, &a, "the result at the next start");
+    cr_expect_str_eq(hub_past_result(&d.hub, a)->code, "worker-restarted");
     daemon_teardown(&d);
 }
 
