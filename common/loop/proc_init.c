@@ -34,11 +34,15 @@ static void default_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int limit(int what, uint64_t bytes)
+/* Where the hard limit that we ourselves live under is tighter, that one stays. */
+static int limit(int resource, rlim_t most)
 {
-    struct rlimit r = {.rlim_cur = bytes, .rlim_max = bytes};
+    struct rlimit l;
 
-    return setrlimit((__rlimit_resource_t)what, &r);
+    if (getrlimit((__rlimit_resource_t)resource, &l) == 0 && l.rlim_max < most)
+        most = l.rlim_max;
+    l.rlim_cur = l.rlim_max = most;
+    return setrlimit((__rlimit_resource_t)resource, &l);
 }
 
 static BF_NORETURN void be_child(const struct launch *l, pid_t init, int failures)

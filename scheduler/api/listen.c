@@ -81,7 +81,7 @@ int listen_unix(const char *path, const char *mode_text, const char *group, stru
 {
     BF_CLEANUP(close_fd) int fd = -1;
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    mode_t mode;
+    mode_t mode = 0;
     gid_t gid = (gid_t)-1;
     int result;
 
