@@ -49,8 +49,8 @@ struct conf {
 int conf_load(const struct conf *c, int argc, char **argv, void *target, int *rest,
               struct err *e) BF_MUST_CHECK;
 void conf_release(const struct conf *c, void *target);
-/* What --help prints: usage, summary, and a line for each option with its type and default. The
- * docs test compares it with the man page. */
+/* What --help prints: usage, summary, and for each option its type, range and default. The man
+ * pages are made from it. */
 void conf_print_help(const struct conf *c);
 
 #endif
