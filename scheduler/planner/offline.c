@@ -191,6 +191,15 @@ static int show_plan(const struct options *o, struct offline *now, const struct 
     return now->plan.errors.list.n > 0 ? 1 : 0;
 }
 
+/* Both plans are of one ref: only what stands in the files differs. */
+static int plan_before(const struct options *o, const struct offline *now, struct offline *before,
+                       struct err *e)
+{
+    struct options same = *o;
+    same.ref = now->ref;
+    return offline_plan(&same, path_argument(o), o->since, false, NULL, before, e);
+}
+
 int cmd_plan(const struct options *o)
 {
     struct offline now, before = {.repo = NULL};
@@ -198,8 +207,7 @@ int cmd_plan(const struct options *o)
     int status;
     str_init(&before.config);
     if (offline_plan(o, path_argument(o), o->rev, o->disk, NULL, &now, &e) < 0 ||
-        (o->since != NULL &&
-         offline_plan(o, path_argument(o), o->since, false, NULL, &before, &e) < 0))
+        (o->since != NULL && plan_before(o, &now, &before, &e) < 0))
         status = complain(&e, status_of(&e));
     else
         status = show_plan(o, &now, o->since != NULL ? &before : NULL);
