@@ -246,6 +246,11 @@ void logs_set_term(struct logs *l, int64_t term)
     drop_all(l, &l->flying);
 }
 
+const char *logs_endpoint(const struct logs *l)
+{
+    return zsock_endpoint(l->sock);
+}
+
 int logs_open(struct zloop *z, struct db *db, struct roster *roster,
               const struct logs_config *config, struct logs **out, struct err *e)
 {

@@ -23,6 +23,7 @@ struct logs_config {
 /* `db` is a connection of their own and must outlive them. */
 int logs_open(struct zloop *z, struct db *db, struct roster *roster,
               const struct logs_config *config, struct logs **out, struct err *e) BF_MUST_CHECK;
+const char *logs_endpoint(const struct logs *l);
 /* term 0: standby, says nothing. */
 void logs_set_term(struct logs *l, int64_t term);
 /* After db_close. Accepts NULL. */

@@ -40,7 +40,7 @@ static const struct conf_option table[] = {
      .help = "polls of repositories at once"},
     {OPT(planner_timeout), .type = CONF_DURATION, .def = "2m", .min = BF_SEC, .max = 3600 * BF_SEC,
      .help = "deadline of one poll"},
-    {OPT(planner_memory), .type = CONF_SIZE, .def = "2GiB",
+    {OPT(planner_memory), .type = CONF_SIZE, .def = "4GiB",
      .help = "address space of one planner; 0: no limit"},
     {OPT(uploads), .type = CONF_INT, .def = "4", .min = 1, .max = 64,
      .help = "uploads of contexts at once"},

@@ -311,7 +311,8 @@ static int open_sockets(uv_loop_t *loop, struct sched *s, struct err *e)
                                         .max_queue = (size_t)s->opt->log_queue},
                   &s->logs, e))
         return err_wrap(e, "listen_log = %s", s->opt->listen_log);
-    log_info("listening", "control", link_endpoint(s->link), "key", s->public_key);
+    log_info("listening", "control", link_endpoint(s->link), "log", logs_endpoint(s->logs), "key",
+             s->public_key);
     return 0;
 }
 
