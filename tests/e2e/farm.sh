@@ -1,11 +1,12 @@
 # farm.sh - a farm of its own for one end-to-end test: real PostgreSQL, registries, git, buildah, skopeo and QEMU.
 # shellcheck shell=bash
 #
-# BOOTFARM_BIN names the folder of the programs under test. The farm lives in a directory below /var/tmp and is gone afterwards;
+# BOOTFARM_BIN names the folder of the programs under test (default: build/release/bin). The farm lives in a directory below /var/tmp and is gone afterwards;
 # where the test failed, the logs are printed first.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export FARM_SHARE=$top/deploy
+BOOTFARM_BIN=${BOOTFARM_BIN:-$top/build/release/bin}
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 say() { printf '%s %5d s  %s\n' '--' "$SECONDS" "$*"; }
