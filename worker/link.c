@@ -16,6 +16,7 @@ struct peer {
     struct zsock *control, *log;
     const char *endpoint;
     bool up, log_up;
+    uint64_t greeted; /* term of the first Orders over this connection; 0: none yet */
 };
 
 struct link {
@@ -107,13 +108,25 @@ static void use_for_logs(struct peer *p)
     l->hooks.log_up(l->hooks.arg, p->log_up);
 }
 
+/* A leader gives nothing to a worker before it has seen an echo of its Orders. The first ones of a
+ * term are echoed at once, not with the next heartbeat. */
+static void echo_first(struct peer *p, uint64_t term)
+{
+    if (p->greeted == term)
+        return;
+    p->greeted = term;
+    link_changed(p->link);
+}
+
 static void take_control(struct peer *p, const struct wire_msg *m)
 {
     struct link *l = p->link;
     switch (m->type) {
     case WIRE_ORDERS:
-        if (l->hooks.orders(l->hooks.arg, m->orders, &l->sent))
+        if (l->hooks.orders(l->hooks.arg, m->orders, &l->sent)) {
             use_for_logs(p);
+            echo_first(p, m->orders->term);
+        }
         return;
     case WIRE_NOT_LEADER:
         l->hooks.not_leader(l->hooks.arg, m->not_leader->term);
@@ -168,6 +181,7 @@ static void on_link(void *arg, bool up)
     if (p->up != up)
         log_info(up ? "connected" : "disconnected", "scheduler", p->endpoint);
     p->up = up;
+    p->greeted = 0;
     if (up)
         report(p->link, p);
 }
