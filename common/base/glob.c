@@ -91,6 +91,14 @@ static bool is_deep(const struct glob *g, size_t i)
     return g->p[i] == '*' && i + 1 < g->n && g->p[i + 1] == '*';
 }
 
+/* The position behind the braces whose last choice ends at i. */
+static size_t leave_braces(const struct glob *g, size_t i)
+{
+    while (i < g->n && (g->p[i] == '}' || (g->p[i] == ',' && g->close[i])))
+        i = g->p[i] == '}' ? i + 1 : (size_t)g->close[i] + 1;
+    return i;
+}
+
 /* Adds the positions that are reached from those in the set without a character. `fresh`: the path
  * stands at the beginning of a component, where "**" and the '/' after it may match nothing. */
 static void enter_all(const struct glob *g, struct positions *set, bool fresh)
@@ -107,9 +115,10 @@ static void enter_all(const struct glob *g, struct positions *set, bool fresh)
         } else if (g->p[i] == '}') {
             add(set, i + 1);
         } else if (is_deep(g, i)) {
+            size_t slash = leave_braces(g, i + 2);
             add(set, i + 2);
-            if (fresh && i + 2 < g->n && g->p[i + 2] == '/')
-                add(set, i + 3);
+            if (fresh && slash < g->n && g->p[slash] == '/')
+                add(set, slash + 1);
         } else if (g->p[i] == '*') {
             add(set, i + 1);
         }

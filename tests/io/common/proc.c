@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -599,6 +600,58 @@ Test(proc, run_reports_what_took_too_long)
     cr_expect_str_eq(e.msg, "sleep was stopped: it ran longer than its time limit");
     spec.argv = missing;
     cr_expect(proc_run(&spec, NULL, NULL, 0, &how, &e) == -1 && e.kind == ERR_SYSTEM);
+}
+
+/* Our own cgroup's folder, where there is one and we may write to it. */
+static bool own_cgroup(char path[static 600])
+{
+    const char *script = "m=$(awk '$3 == \"cgroup2\" {print $2; exit}' /proc/self/mounts); "
+                         "g=$m$(sed -n 's/^0:://p' /proc/$0/cgroup); [ -w \"$g\" ] && echo \"$g\"";
+    char pid[16];
+    const char *argv[] = {"sh", "-c", script, pid, NULL};
+    struct str out = STR_INIT;
+    struct proc_exit how;
+
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    cr_assert(proc_run(&(struct proc_spec){.argv = argv}, &out, NULL, 500, &how, NULL) == 0);
+    snprintf(path, 600, "%.*s", (int)strcspn(out.p, "\n"), out.p);
+    str_release(&out);
+    return how.status == 0 && path[0];
+}
+
+/* A daemon that was killed together with everything else leaves an empty cgroup: the next daemon's
+ * first child takes it away. */
+Test(proc, old_cgroups_are_swept)
+{
+    char own[600], old[700];
+    struct run r;
+    pid_t gone, finder;
+
+    /* Found by another process, since this one sweeps only once. */
+    int fd[2];
+    cr_assert(pipe(fd) == 0);
+    finder = fork();
+    if (finder == 0) {
+        bool found = own_cgroup(own);
+        _exit(found && write(fd[1], own, sizeof own) == (ssize_t)sizeof own ? 0 : 1);
+    }
+    close(fd[1]);
+    ssize_t n = read(fd[0], own, sizeof own);
+    close(fd[0]);
+    waitpid(finder, NULL, 0);
+    if (n != (ssize_t)sizeof own)
+        return; /* there are no cgroups for us to leave behind */
+    gone = fork();
+    if (gone == 0)
+        _exit(0);
+    waitpid(gone, NULL, 0);
+    snprintf(old, sizeof old, "%s/bootfarm.%d.0", own, (int)gone);
+    cr_assert(mkdir(old, 0755) == 0);
+    run_init(&r);
+    shell(&r, "exit 0", (struct proc_spec){0});
+    finish(&r);
+    run_release(&r);
+    cr_expect(access(old, F_OK) == -1);
 }
 
 /* The cgroup goes with the child, whatever the child made in it. */

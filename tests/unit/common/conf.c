@@ -228,6 +228,37 @@ Test(conf, what_no_file_should_hold)
     unlink(file);
 }
 
+/* Any bytes: an error that is text, or options that hold; never a crash (the sanitizers look on).
+ */
+Test(conf, random_files)
+{
+    static const char *const pieces[] = {"name", "slots", "=",         " ",  "\n",  "#",
+                                         "8",    "\xff",  "lease",     "1s", "\t",  "fast",
+                                         "on",   "\r\n",  "state_dir", "/",  "x=y", "\xc3\xa9"};
+    unsigned good = 0, bad = 0;
+    uint32_t state = 3;
+
+    for (int i = 0; i < 20000; i++) {
+        BF_CLEANUP(str_release) struct str text = STR_INIT;
+        struct err e = ERR_INIT;
+        struct options o = {0};
+        str_add(&text, "name = a\n");
+        for (int n = i % 12; n > 0; n--) {
+            state = state * 1664525u + 1013904223u;
+            str_add(&text, pieces[(state >> 8) % ARRAY_SIZE(pieces)]);
+        }
+        if (load(&conf, text.p, &o, NULL, &e, NULL) == 0) {
+            cr_assert(strcmp(o.name, "a") == 0 && o.slots >= 1 && o.slots <= 64);
+            good++;
+        } else {
+            cr_assert(e.kind == ERR_CONFIG && e.msg[0] && o.name == NULL);
+            bad++;
+        }
+        conf_release(&conf, &o);
+    }
+    cr_expect(good > 1000 && bad > 1000, "%u good, %u bad", good, bad);
+}
+
 Test(conf, arguments_behind_the_options)
 {
     static const struct conf with_words = {

@@ -106,6 +106,9 @@ Test(glob, choices)
         {"x{a,{b,c}d}y", "xay", 1},
         {"{images,apps/**}/Containerfile", "apps/x/y/Containerfile", 1},
         {"{**/a,b}", "c/a", 1},
+        {"{images,apps/**}/Containerfile", "apps/Containerfile", 1},
+        {"{images,{apps/**,x}}/Containerfile", "apps/Containerfile", 1},
+        {"{images,apps/**}/Containerfile", "appsContainerfile", 0},
         {"{*.c,*.h}", "a.h", 1},
         {"{a\\,b,c}", "a,b", 1},
     };
@@ -119,6 +122,143 @@ Test(glob, invalid_patterns)
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         cr_expect(glob_match(bad[i], "a") == -1, "%s", bad[i]);
+}
+
+/* A second opinion: braces are written out, then each pattern is tried as the words in str.h say.
+ * Marks stand where a brace opened and closed, so that no "**" is made of two stars; between "**"
+ * and its '/' a brace may close, but not open. */
+enum { MARK_OPEN = 1, MARK_CLOSE = 2 };
+
+static bool ref_match(const char *p, const char *path, const char *s);
+
+static bool ref_class(const char **p, char c)
+{
+    const char *q = *p + 1;
+    bool negated = *q == '!' || *q == '^', found = false;
+
+    q += negated;
+    for (bool first = true; first || *q != ']'; first = false) {
+        char low = *q++, high = low;
+        if (q[0] == '-' && q[1] != ']') {
+            high = q[1];
+            q += 2;
+        }
+        found = found || (low <= c && c <= high);
+    }
+    *p = q + 1;
+    return found != negated && c != '/';
+}
+
+static bool ref_deep(const char *p, const char *path, const char *s)
+{
+    const char *slash = p + 2;
+
+    while (*slash == MARK_CLOSE)
+        slash++;
+    for (;; s++) {
+        bool fresh = s == path || s[-1] == '/';
+        if (ref_match(p + 2, path, s) || (fresh && *slash == '/' && ref_match(slash + 1, path, s)))
+            return true;
+        if (!*s)
+            return false;
+    }
+}
+
+static bool ref_match(const char *p, const char *path, const char *s)
+{
+    while (*p == MARK_OPEN || *p == MARK_CLOSE)
+        p++;
+    if (!*p)
+        return !*s;
+    if (p[0] == '*' && p[1] == '*')
+        return ref_deep(p, path, s);
+    if (*p == '*')
+        return ref_match(p + 1, path, s) || (*s && *s != '/' && ref_match(p, path, s + 1));
+    if (!*s)
+        return false;
+    if (*p == '[')
+        return ref_class(&p, *s) && ref_match(p, path, s + 1);
+    if (*p == '?')
+        return *s != '/' && ref_match(p + 1, path, s + 1);
+    p += *p == '\\';
+    return *p == *s && ref_match(p + 1, path, s + 1);
+}
+
+/* Behind the character, escape or class at p. */
+static const char *ref_skip(const char *p)
+{
+    if (*p == '\\')
+        return p + 2;
+    if (*p != '[')
+        return p + 1;
+    ref_class(&p, 'x');
+    return p;
+}
+
+/* Writes out the first brace of `p` and goes on with each choice; `done` stands before it. */
+static bool ref_braces(const char *p, const char *path)
+{
+    const char *open = p, *from, *end;
+    unsigned depth = 0;
+    bool any = false;
+
+    while (*open && *open != '{')
+        open = ref_skip(open);
+    if (!*open)
+        return ref_match(p, path, path);
+    for (end = open; depth != 1 || *end != '}'; end = ref_skip(end))
+        depth = depth + (*end == '{') - (*end == '}');
+    depth = 0;
+    from = open + 1;
+    for (const char *q = from; q <= end; q = ref_skip(q)) {
+        if (depth == 0 && (*q == ',' || q == end)) {
+            BF_CLEANUP(free_ptr)
+            char *one =
+                xasprintf("%.*s\1%.*s\2%s", (int)(open - p), p, (int)(q - from), from, end + 1);
+            any = ref_braces(one, path) || any;
+            from = q + 1;
+        }
+        depth = depth + (*q == '{') - (*q == '}');
+    }
+    return any;
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static void random_text(uint32_t *state, const char *letters, size_t max, char *out)
+{
+    size_t n = next_random(state) % (max + 1);
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = letters[next_random(state) % strlen(letters)];
+    out[n] = '\0';
+}
+
+/* Half a million pairs; most patterns over these letters are valid, and many paths match. */
+Test(glob, agrees_with_the_second_opinion)
+{
+    char pattern[16], path[8];
+    unsigned valid = 0, matched = 0;
+    uint32_t state = 7;
+
+    for (int i = 0; i < 500000; i++) {
+        random_text(&state, i % 2 ? "ab/**?,{}" : "ab/*{{,}}[]!-\\", 12, pattern);
+        random_text(&state, "ab/", 6, path);
+        int got = glob_match(pattern, path);
+        if (got < 0) {
+            cr_assert(glob_match(pattern, "") < 0,
+                      "%s: whether it is valid must not depend on the path", pattern);
+            continue;
+        }
+        valid++;
+        matched += (unsigned)got;
+        cr_assert(got == ref_braces(pattern, path), "%s on %s: %d", pattern, path, got);
+    }
+    cr_expect(valid > 50000 && matched > 5000, "%u valid, %u matched", valid, matched);
 }
 
 static char *repeated(const char *text, size_t times)
