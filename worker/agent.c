@@ -94,7 +94,7 @@ static void start_one(struct agent *g, struct attempt *a)
 void agent_start_some(struct agent *g)
 {
     run_entries entries = VEC_INIT;
-    if (sweep_busy(g->sweep) || g->draining)
+    if (host_busy(g->host) || g->draining)
         return;
     agent_entries(g, &entries);
     size_t slots = run_free_slots(entries.v, entries.n, (unsigned)g->env.options->slots);
@@ -219,7 +219,7 @@ static void on_ended(void *arg, struct attempt *a, bool unclean)
     struct agent *g = arg;
     finished(g, a);
     if (unclean && !g->shutdown)
-        sweep_run(g->sweep);
+        host_sweep(g->host);
     agent_start_some(g);
     agent_check_done(g);
 }
@@ -237,6 +237,13 @@ static void live_attempts(void *arg, id_list *out)
 static void on_swept(void *arg)
 {
     agent_start_some(arg);
+}
+
+static void on_probed(void *arg, const char *capabilities)
+{
+    struct agent *g = arg;
+    g->env.probed(g->env.arg, capabilities);
+    g->env.changed(g->env.arg);
 }
 
 static void restore(void *arg, const struct journal_row *row)
@@ -286,8 +293,9 @@ struct agent *agent_new(const struct agent_env *env, struct err *e)
                                           .on_ended = on_ended,
                                           .arg = g};
     g->seen = (struct run_seen){.boot = env->boot, .term_floor = journal_term(env->journal)};
-    struct sweep_hooks hooks = {.live = live_attempts, .done = on_swept, .arg = g};
-    g->sweep = sweep_new(env->loop, env->options, &hooks);
+    struct host_hooks hooks = {
+        .live = live_attempts, .swept = on_swept, .probed = on_probed, .arg = g};
+    g->host = host_new(env->loop, env->options, &hooks);
     add_timer(g, &g->fence);
     add_timer(g, &g->linger);
     pressure_read(env->options, &g->pressure);
@@ -310,18 +318,19 @@ static void on_closed(uv_handle_t *h)
 
 void agent_close(struct agent *g)
 {
-    sweep_close(g->sweep);
+    host_close(g->host);
     uv_close((uv_handle_t *)&g->fence, on_closed);
     uv_close((uv_handle_t *)&g->linger, on_closed);
 }
 
 void agent_run(struct agent *g)
 {
-    sweep_run(g->sweep);
+    host_sweep(g->host);
 }
 
 void agent_reloaded(struct agent *g)
 {
+    host_probe(g->host);
     agent_tick(g);
     g->env.changed(g->env.arg);
 }

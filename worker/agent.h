@@ -10,9 +10,9 @@
 
 #include "proto/wire.h"
 #include "worker/attempt.h"
+#include "worker/host.h"
 #include "worker/journal.h"
 #include "worker/pressure.h"
-#include "worker/sweep.h"
 
 struct agent;
 
@@ -23,8 +23,9 @@ struct agent_env {
     struct spools *spools;
     struct stream *stream;
     struct id128 boot;
-    void (*changed)(void *arg); /* a Report is due */
-    void (*done)(void *arg);    /* after agent_drain or agent_shutdown: nothing left to do */
+    void (*changed)(void *arg);                          /* a Report is due */
+    void (*probed)(void *arg, const char *capabilities); /* what this host can do */
+    void (*done)(void *arg); /* after agent_drain or agent_shutdown: nothing left to do */
     void *arg;
 };
 

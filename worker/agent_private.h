@@ -9,7 +9,7 @@ typedef VEC(struct run_entry) run_entries;
 struct agent {
     struct agent_env env;
     struct attempt_env attempt_env;
-    struct sweep *sweep;
+    struct host *host;
     VEC(struct attempt *) attempts; /* in the order they were taken */
     struct run_seen seen;
     struct run_lease lease;

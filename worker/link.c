@@ -8,7 +8,8 @@
 #include <zmq.h>
 
 #define MOMENT_MS 25
-#define CONTROL_HWM 16 /* Reports are whole states: an old one in a queue is worth nothing */
+#define HUNT (3 * BF_SEC) /* heartbeat without a leader: a standby may become one any second */
+#define CONTROL_HWM 16    /* Reports are whole states: an old one in a queue is worth nothing */
 #define LOG_HWM 64
 
 struct peer {
@@ -16,7 +17,6 @@ struct peer {
     struct zsock *control, *log;
     const char *endpoint;
     bool up, log_up;
-    uint64_t greeted; /* term of the first Orders over this connection; 0: none yet */
 };
 
 struct link {
@@ -32,6 +32,7 @@ struct link {
     unsigned handles;
     uint64_t seq;
     struct run_sent sent;
+    bool alone; /* said that no scheduler can be reached */
 };
 
 /* ---- Reports --------------------------------------------------------------------------------- */
@@ -75,11 +76,26 @@ static void on_heartbeat(uv_timer_t *t);
 
 static void arm_heartbeat(struct link *l)
 {
-    uv_timer_start(&l->heartbeat, on_heartbeat, jittered_ms(l->options->heartbeat), 0);
+    bf_time every = l->options->heartbeat;
+    if (l->leader == NULL && every > HUNT)
+        every = HUNT;
+    uv_timer_start(&l->heartbeat, on_heartbeat, jittered_ms(every), 0);
+}
+
+static void note_alone(struct link *l)
+{
+    bool alone = true;
+    for (size_t i = 0; i < l->n; i++)
+        alone = alone && !l->peer[i].up;
+    if (alone && !l->alone)
+        log_warn("no scheduler can be reached, or none accepts this worker's key", "schedulers",
+                 l->options->schedulers);
+    l->alone = alone;
 }
 
 static void on_heartbeat(uv_timer_t *t)
 {
+    note_alone(t->data);
     report(t->data, NULL);
     arm_heartbeat(t->data);
 }
@@ -98,7 +114,7 @@ void link_changed(struct link *l)
 
 /* ---- what comes in --------------------------------------------------------------------------- */
 
-static void use_for_logs(struct peer *p)
+static void follow(struct peer *p)
 {
     struct link *l = p->link;
     if (l->leader == p)
@@ -108,14 +124,15 @@ static void use_for_logs(struct peer *p)
     l->hooks.log_up(l->hooks.arg, p->log_up);
 }
 
-/* A leader gives nothing to a worker before it has seen an echo of its Orders. The first ones of a
- * term are echoed at once, not with the next heartbeat. */
-static void echo_first(struct peer *p, uint64_t term)
+/* It is gone, or leads no more. */
+static void unfollow(struct peer *p)
 {
-    if (p->greeted == term)
+    struct link *l = p->link;
+    if (l->leader != p)
         return;
-    p->greeted = term;
-    link_changed(p->link);
+    l->leader = NULL;
+    l->hooks.log_up(l->hooks.arg, false);
+    arm_heartbeat(l);
 }
 
 static void take_control(struct peer *p, const struct wire_msg *m)
@@ -123,13 +140,12 @@ static void take_control(struct peer *p, const struct wire_msg *m)
     struct link *l = p->link;
     switch (m->type) {
     case WIRE_ORDERS:
-        if (l->hooks.orders(l->hooks.arg, m->orders, &l->sent)) {
-            use_for_logs(p);
-            echo_first(p, m->orders->term);
-        }
+        if (l->hooks.orders(l->hooks.arg, m->orders, &l->sent))
+            follow(p);
         return;
     case WIRE_NOT_LEADER:
         l->hooks.not_leader(l->hooks.arg, m->not_leader->term);
+        unfollow(p);
         return;
     case WIRE_REPORT:
     case WIRE_LOG_CHUNK:
@@ -181,9 +197,10 @@ static void on_link(void *arg, bool up)
     if (p->up != up)
         log_info(up ? "connected" : "disconnected", "scheduler", p->endpoint);
     p->up = up;
-    p->greeted = 0;
     if (up)
         report(p->link, p);
+    else
+        unfollow(p);
 }
 
 static void on_log_link(void *arg, bool up)

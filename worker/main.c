@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 static int fail(const struct err *e)
 {
@@ -58,7 +59,9 @@ int main(int argc, char **argv)
     struct options o;
     struct err e = ERR_INIT;
     int rest = 0;
+    const struct rlimit no_core = {0, 0}; /* it would hold the key and secrets */
     signal(SIGPIPE, SIG_IGN);
+    setrlimit(RLIMIT_CORE, &no_core);
     /* Idle memory counts, and nothing here needs an arena per thread of libzmq's. */
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);

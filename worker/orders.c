@@ -262,8 +262,11 @@ bool agent_on_orders(struct agent *g, const wire_orders *o, const struct run_sen
     struct turn *t = turn_new(g, o);
     bool done = false;
     if (judge(g, &t->orders) && keep_term(g, o->term)) {
+        bool first = g->seen.last.term != o->term;
         note_drained(g, o->drained);
         done = carry_out(t);
+        if (first && done) /* the new leader counts on us once it has seen an echo */
+            g->env.changed(g->env.arg);
         renew_lease(g, o, sent);
         agent_refuse_if_draining(g);
         agent_start_some(g);

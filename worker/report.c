@@ -14,7 +14,22 @@ static void add_secret(void *arg, const char *name)
     str_addf(list, ",secret:%s", name);
 }
 
-void identity_init(struct identity *id, struct id128 boot, const struct options *o)
+/* Each word once, in the order of the list. */
+static void drop_repeated(char **list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; list[i] != NULL; i++) {
+        bool known = false;
+        for (size_t k = 0; k < kept && !known; k++)
+            known = strcmp(list[k], list[i]) == 0;
+        if (!known)
+            list[kept++] = list[i];
+    }
+    list[kept] = NULL;
+}
+
+void identity_init(struct identity *id, struct id128 boot, const struct options *o,
+                   const char *probed)
 {
     struct pressure p;
     struct str list = STR_INIT;
@@ -22,6 +37,7 @@ void identity_init(struct identity *id, struct id128 boot, const struct options 
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     str_add(&list, o->capabilities);
     secrets_list(o->secrets_dir, add_secret, &list);
+    str_addf(&list, ",%s", probed ? probed : "");
     pressure_read(o, &p);
     *id = (struct identity){.boot = boot,
                             .arch = xstrdup(o->arch),
@@ -29,6 +45,7 @@ void identity_init(struct identity *id, struct id128 boot, const struct options 
                             .capabilities = list_split(list.p, WIRE_MAX_CAPABILITIES, &n),
                             .memory = p.memory_all,
                             .cpus = cpus > 0 ? (unsigned)cpus : 1};
+    drop_repeated(id->capabilities);
     str_release(&list);
 }
 

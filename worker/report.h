@@ -15,8 +15,10 @@ struct identity {
     unsigned cpus;
 };
 
-/* Reads the options, the machine, and the names of the secrets. */
-void identity_init(struct identity *id, struct id128 boot, const struct options *o);
+/* Reads the options, the machine, and the names of the secrets; `probed` is a list of further
+ * capabilities, or NULL. */
+void identity_init(struct identity *id, struct id128 boot, const struct options *o,
+                   const char *probed);
 void identity_release(struct identity *id);
 
 /* Appends the frame to *out. */

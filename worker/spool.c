@@ -17,6 +17,7 @@ struct spools {
     bool room;
     uint64_t bytes;
     struct list all; /* oldest first */
+    size_t n;
 };
 
 struct spool {
@@ -46,6 +47,7 @@ static struct spool *spool_new(struct spools *s, struct id128 id)
     sp->dir = xasprintf("%s/%s", s->dir, name);
     sp->fd = -1;
     list_add_tail(&s->all, &sp->node);
+    s->n++;
     return sp;
 }
 
@@ -59,6 +61,7 @@ static void close_fd(struct spool *sp)
 static void spool_free(struct spool *sp)
 {
     close_fd(sp);
+    sp->in->n--;
     list_del(&sp->node);
     vec_release(&sp->seg);
     free(sp->dir);
@@ -227,6 +230,8 @@ static void enforce_total(struct spools *s)
 int spool_create(struct spools *s, struct id128 id, struct redact *secrets, struct spool **out,
                  struct err *e)
 {
+    if (s->n >= SPOOLS_MAX)
+        return err_set(e, ERR_TEMPORARY, "%zu logs wait for the log store already", s->n);
     struct spool *sp = spool_new(s, id);
     sp->secrets = secrets;
     if (spool_dir_make(sp->dir, e)) {

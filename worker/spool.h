@@ -34,8 +34,10 @@ uint64_t spools_bytes(const struct spools *s);
 /* Every spool: NULL begins, NULL ends. */
 struct spool *spools_next(const struct spools *s, const struct spool *after);
 
+/* Logs that may wait for their seal at the same time. */
+#define SPOOLS_MAX 8192
 /* A new log. `secrets` (may be NULL) must live until spool_end. -1: the directory exists or cannot
- * be made. The caller may use `watch` for whatever sends the log. */
+ * be made, or there are SPOOLS_MAX. */
 int spool_create(struct spools *s, struct id128 id, struct redact *secrets, struct spool **out,
                  struct err *e) BF_MUST_CHECK;
 void spool_write(struct spool *sp, const void *p, size_t n);

@@ -80,7 +80,6 @@ void stream_add(struct stream *s, struct spool *sp)
     it->sp = sp;
     it->credit = FIRST_CREDIT;
     it->probing = true;
-    it->hasher = hasher_new();
     list_add_tail(&s->items, &it->node);
     stream_wake(s);
 }
@@ -127,6 +126,8 @@ static void hash_chunk(struct item *it, uint64_t start, const unsigned char *p, 
 {
     if (start + n <= it->hashed)
         return;
+    if (it->hasher == NULL)
+        it->hasher = hasher_new();
     size_t skip = it->hashed > start ? (size_t)(it->hashed - start) : 0;
     hasher_add(it->hasher, p + skip, n - skip);
     it->hashed = start + n;
@@ -194,15 +195,20 @@ static int send_chunk(struct stream *s, struct item *it, uint64_t start, size_t 
     return send_message(s, WIRE_LOG_CHUNK, &m.base);
 }
 
+static void finish_hash(struct item *it)
+{
+    hasher_finish(it->hasher ? it->hasher : hasher_new(), &it->sha);
+    it->hasher = NULL;
+    it->hash_done = true;
+}
+
 static int send_seal(struct stream *s, struct item *it)
 {
     struct id128 id = spool_id(it->sp);
     if (!it->hash_done) {
         if (!hash_rest(s, it))
             return 0; /* more at the next turn */
-        hasher_finish(it->hasher, &it->sha);
-        it->hasher = NULL;
-        it->hash_done = true;
+        finish_hash(it);
     }
     wire_log_seal m = BOOTFARM__LOG_SEAL__INIT;
     m.attempt_id = wire_id_bytes(&id);

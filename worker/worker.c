@@ -26,6 +26,7 @@ struct worker {
     char **argv;
     int lock; /* on the state directory */
     struct identity identity;
+    char *probed; /* capabilities that the tools here have; NULL: not known yet */
     struct journal *journal;
     struct spools *spools;
     struct stream *stream;
@@ -78,6 +79,22 @@ static void on_changed(void *arg)
         link_changed(w->link);
 }
 
+static void renew_identity(struct worker *w)
+{
+    struct id128 boot = w->identity.boot;
+    identity_release(&w->identity);
+    identity_init(&w->identity, boot, w->options, w->probed);
+}
+
+static void on_probed(void *arg, const char *capabilities)
+{
+    struct worker *w = arg;
+    log_info("probed", "capabilities", capabilities);
+    free(w->probed);
+    w->probed = xstrdup(capabilities);
+    renew_identity(w);
+}
+
 static void on_done(void *arg)
 {
     log_info("nothing left to do");
@@ -101,9 +118,7 @@ static void reload(struct worker *w)
     struct spool_caps caps = caps_of(w->options);
     log_set_level((enum log_level)w->options->log_level);
     spools_set_caps(w->spools, &caps);
-    struct id128 boot = w->identity.boot;
-    identity_release(&w->identity);
-    identity_init(&w->identity, boot, w->options);
+    renew_identity(w);
     agent_reloaded(w->agent);
     log_info("options reloaded");
 }
@@ -191,6 +206,7 @@ static int open_agent(struct worker *w, struct id128 boot, struct err *e)
                             .stream = w->stream,
                             .boot = boot,
                             .changed = on_changed,
+                            .probed = on_probed,
                             .done = on_done,
                             .arg = w};
     w->agent = agent_new(&env, e);
@@ -218,7 +234,7 @@ int worker_open(uv_loop_t *loop, int argc, char **argv, struct options *o, struc
     *out = w;
     if (open_state(w, e) || new_boot_id(&boot, e))
         return -1;
-    identity_init(&w->identity, boot, o);
+    identity_init(&w->identity, boot, o, NULL);
     open_stream(w);
     if (open_agent(w, boot, e) || open_link(w, e))
         return -1;
@@ -249,6 +265,7 @@ void worker_free(struct worker *w)
     journal_close(w->journal);
     if (w->identity.arch != NULL)
         identity_release(&w->identity);
+    free(w->probed);
     if (w->lock >= 0)
         close(w->lock);
     free(w);

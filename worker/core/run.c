@@ -82,9 +82,12 @@ void run_decide(const struct run_entry *entries, size_t n, const struct run_orde
 {
     for (size_t i = 0; i < n; i++)
         decide_known(&entries[i], o, out);
-    for (size_t i = 0; i < o->n_wanted; i++)
-        if (o->wanted[i].has_order && !is_known(entries, n, o->wanted[i].id))
+    size_t room = n < RUN_MAX_ENTRIES ? RUN_MAX_ENTRIES - n : 0;
+    for (size_t i = 0; i < o->n_wanted && room > 0; i++)
+        if (o->wanted[i].has_order && !is_known(entries, n, o->wanted[i].id)) {
             add(out, RUN_DO_TAKE, o->wanted[i].id, i);
+            room--;
+        }
 }
 
 size_t run_free_slots(const struct run_entry *entries, size_t n, unsigned slots)

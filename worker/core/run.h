@@ -92,6 +92,9 @@ struct run_action {
 };
 typedef VEC(struct run_action) run_actions;
 
+/* More are not taken (the scheduler keeps them): a bound for memory, far above what slots allow. */
+#define RUN_MAX_ENTRIES 1024
+
 /* Appends what accepted Orders ask for, first everything that frees, then what is new. An entry
  * appears in at most one action. `entries` in any order. */
 void run_decide(const struct run_entry *entries, size_t n, const struct run_orders *o,

@@ -42,6 +42,33 @@ Test(attempts, the_first_report_says_what_the_worker_is)
     daemon_teardown(&d);
 }
 
+static bool has_probed(struct hub *h, const void *arg)
+{
+    const Bootfarm__Capacity *c = h->report.report->capacity;
+    (void)arg;
+    return has_word(c->capabilities, c->n_capabilities, "build-context");
+}
+
+Test(attempts, what_the_tools_can_do_is_probed)
+{
+    struct daemon d;
+    daemon_setup(&d, "capabilities = custom\n");
+    hub_until(&d.hub, has_probed, NULL, "the capabilities of the probe");
+    const Bootfarm__Capacity *c = d.hub.report.report->capacity;
+    cr_expect_eq(c->n_capabilities, 3, "custom, build-context and secret:token, each once");
+    cr_expect(has_word(c->capabilities, c->n_capabilities, "custom"));
+    daemon_teardown(&d);
+}
+
+Test(attempts, the_first_orders_are_echoed_at_once)
+{
+    struct daemon d;
+    daemon_setup(&d, "heartbeat = 60s\n");
+    hub_next_report(&d.hub);
+    cr_expect_eq(d.hub.report.report->echo_term, d.hub.term);
+    daemon_teardown(&d);
+}
+
 Test(attempts, order_result_acknowledgement)
 {
     struct daemon d;

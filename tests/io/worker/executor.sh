@@ -14,6 +14,10 @@ if [ "$kind" = sweep ]; then
     echo "sweep $*" >>"$config.sweeps"
     exit 0
 fi
+if [ "$kind" = probe ]; then
+    echo '{"arch": "amd64", "capabilities": ["build-context", "not one", "secret:token", 7]}'
+    exit 0
+fi
 [ -d "$DIR" ] && [ -z "$(ls -A "$DIR")" ] || exit 99
 succeed() { echo '{"outcome": "succeeded", "detail": {"kind": "'"$kind"'"}}' >"$DIR/tmp" && mv "$DIR/tmp" "$DIR/result.json"; }
 fail() { echo '{"outcome": "failed", "class": "user", "code": "run-failed", "step": "RUN x", "message": "'"$1"'"}' >"$DIR/result.json"; }

@@ -85,6 +85,20 @@ Test(run, an_assignment_without_its_order_waits_for_it)
     cr_expect_eq(f.out.n, 0);
 }
 
+Test(run, a_flood_of_attempts_is_bounded)
+{
+    static struct run_entry e[RUN_MAX_ENTRIES - 1];
+    struct fixture f;
+    const unsigned wanted[] = {1, 2, 3, 0}, none[] = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(e); i++)
+        e[i] = (struct run_entry){.id = {{0xff, (uint8_t)i, (uint8_t)(i >> 8)}},
+                                  .state = RUN_FINISHED};
+    orders(&f, wanted, none);
+    run_decide(e, ARRAY_SIZE(e), &f.o, &f.out);
+    cr_expect_eq(f.out.n, 1);
+    vec_release(&f.out);
+}
+
 Test(run, what_frees_comes_before_what_is_new)
 {
     struct fixture f;
