@@ -21,8 +21,10 @@ static const struct {
 void daemon_configure(struct daemon *d, const char *more)
 {
     struct str s = STR_INIT;
-    str_addf(&s, "name = worker-1\nsite = hub\nschedulers = %s\nlog_endpoints = %s\n",
-             d->hub.control_endpoint, d->hub.log_endpoint);
+    str_add(&s, "name = worker-1\nsite = hub\n");
+    if (strstr(more, "schedulers = ") == NULL)
+        str_addf(&s, "schedulers = %s\nlog_endpoints = %s\n", d->hub.control_endpoint,
+                 d->hub.log_endpoint);
     str_addf(&s, "server_key = %s\nkey_file = %s/curve.key\nstate_dir = %s/state\n",
              d->hub.public_key, d->tmp.dir, d->tmp.dir);
     str_addf(&s, "exec_config = %s/exec.conf\nsecrets_dir = %s/secrets\n", d->tmp.dir, d->tmp.dir);

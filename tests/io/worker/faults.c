@@ -2,6 +2,7 @@
 #include "tests/io/worker/daemon.h"
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct id128 a, b;
@@ -13,6 +14,11 @@ static void ids(void)
 }
 
 TestSuite(faults, .init = ids);
+
+static bool log_begins(struct hub *h, const void *id)
+{
+    return hub_log(h, *(const struct id128 *)id)->stored > 0;
+}
 
 static unsigned count_lines(const struct daemon *d, const char *file)
 {
@@ -134,6 +140,38 @@ Test(faults, not_leader_tells_the_term_too)
     d.hub.term = 2000;
     hub_until(&d.hub, echoes_term, &d.hub.term, "the echo of term 2000");
     daemon_teardown(&d);
+}
+
+Test(faults, a_standby_takes_over)
+{
+    struct daemon d;
+    struct hub b_hub;
+    char more[400];
+    daemon_prepare(&d, "");
+    hub_open_twin(&b_hub, &d.hub);
+    snprintf(more, sizeof more, "schedulers = %s, %s\nlog_endpoints = %s, %s\nheartbeat = 60s\n",
+             d.hub.control_endpoint, b_hub.control_endpoint, d.hub.log_endpoint,
+             b_hub.log_endpoint);
+    daemon_configure(&d, more);
+    daemon_start(&d);
+    hub_until(&d.hub, hub_has_report, NULL, "a report at the leader");
+    hub_until(&b_hub, hub_has_report, NULL, "a report at the standby");
+    run_to_start(&d, a, order_sh("echo one; gate first; echo two; succeed"));
+    hub_until(&d.hub, log_begins, &a, "the first line at the leader");
+
+    /* The leader dies. The standby wants the same, and has the log as far as it was stored. */
+    hub_break(&d.hub);
+    hub_want(&b_hub, a, "{}");
+    b_hub.not_leader = false;
+    b_hub.term = d.hub.term + 1;
+    hub_until(&b_hub, hub_is_started, &a, "the attempt in a report to the new leader");
+    open_gate(&d, "first");
+    hub_until(&b_hub, hub_had_result, &a, "the result at the new leader");
+    cr_expect_eq(hub_past_result(&b_hub, a)->outcome, BOOTFARM__OUTCOME__OUTCOME_SUCCEEDED);
+    hub_until(&b_hub, hub_is_sealed, &a, "the log at the new leader");
+    cr_expect_str_eq(hub_log(&b_hub, a)->text.p, "one\ntwo\n");
+    daemon_teardown(&d);
+    hub_close(&b_hub);
 }
 
 Test(faults, a_killed_daemon_takes_its_executors_with_it_and_says_so)

@@ -261,7 +261,7 @@ void hub_break(struct hub *h)
     h->control = h->log = NULL;
 }
 
-void hub_open(struct hub *h)
+static void open_with(struct hub *h, const struct hub *twin)
 {
     *h = (struct hub){.ack = true, .term = 5, .lease_ms = 60000, .credit = 1u << 20};
     cr_assert_eq(uv_loop_init(&h->loop), 0);
@@ -269,11 +269,31 @@ void hub_open(struct hub *h)
     h->pulse.data = h;
     h->zloop = zloop_new(&h->loop, &e);
     cr_assert_not_null(h->zloop, "%s", e.msg);
-    cr_assert_eq(zcurve_keypair(h->public_key, h->secret_key, &e), 0);
+    if (twin == NULL) {
+        cr_assert_eq(zcurve_keypair(h->public_key, h->secret_key, &e), 0);
+    } else {
+        memcpy(h->public_key, twin->public_key, sizeof h->public_key);
+        memcpy(h->secret_key, twin->secret_key, sizeof h->secret_key);
+        memcpy(h->worker_key, twin->worker_key, sizeof h->worker_key);
+    }
     cr_assert_eq(zloop_set_zap(h->zloop, authenticate, h, &e), 0, "%s", e.msg);
     snprintf(h->control_endpoint, sizeof h->control_endpoint, "tcp://127.0.0.1:*");
     snprintf(h->log_endpoint, sizeof h->log_endpoint, "tcp://127.0.0.1:*");
     hub_reopen(h);
+}
+
+void hub_open(struct hub *h)
+{
+    open_with(h, NULL);
+}
+
+void hub_open_twin(struct hub *h, struct hub *leader)
+{
+    open_with(h, leader);
+    h->not_leader = true;
+    h->term = leader->term;
+    h->twin = leader;
+    leader->twin = h;
 }
 
 void hub_close(struct hub *h)
@@ -317,6 +337,8 @@ void hub_until(struct hub *h, hub_cond *ready, const void *arg, const char *what
             h->on_late(h->on_late_arg);
         cr_assert(!h->late, "waited in vain for: %s", what);
         uv_run(&h->loop, UV_RUN_ONCE);
+        if (h->twin != NULL)
+            uv_run(&h->twin->loop, UV_RUN_NOWAIT);
     }
     uv_timer_stop(&h->pulse);
 }

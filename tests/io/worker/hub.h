@@ -31,6 +31,7 @@ struct hub {
     uv_timer_t pulse;
     uint64_t waiting_since;
     bool late;
+    struct hub *twin;           /* driven along while this one waits; may be NULL */
     void (*on_late)(void *arg); /* before a test fails that waited in vain; may be NULL */
     void *on_late_arg;
 
@@ -57,6 +58,8 @@ struct hub {
 };
 
 void hub_open(struct hub *h);
+/* A standby: the same keys, other ports, a loop of its own; it answers NotLeader. */
+void hub_open_twin(struct hub *h, struct hub *leader);
 /* Sockets only; hub_reopen binds the same ports again. */
 void hub_break(struct hub *h);
 void hub_reopen(struct hub *h);
