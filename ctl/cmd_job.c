@@ -158,12 +158,10 @@ static void put_piece(void *arg, const char *p, size_t n)
     t->skip -= skip;
     p += skip;
     n -= skip;
-    if (t->c->style.terminal) {
+    if (t->c->style.terminal)
         put_safe(t, p, n);
-    } else {
-        fwrite(p, 1, n, stdout);
-        fflush(stdout);
-    }
+    else
+        ctl_write(p, n);
 }
 
 static bool is_live(const json_t *job)

@@ -117,7 +117,7 @@ static void redraw(struct vigil *v, const struct status *s)
     if (v->c->json) {
         show(v->c, s);
     } else if (v->c->style.terminal) {
-        fputs("\033[H\033[2J", stdout);
+        ctl_write("\033[H\033[2J", 7);
         v->c->style.width = style_detect().width;
         show(v->c, s);
     } else {

@@ -1,10 +1,12 @@
 #include "ctl/ctl.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #define COMMAND_TIMEOUT (60 * BF_SEC)
 #define WAIT_MAX 30 /* seconds of one request */
@@ -30,16 +32,43 @@ int ctl_usage(const char *fmt, ...)
     return EXIT_USAGE;
 }
 
+/* In one piece where the pipe takes it, so that `bootfarm … | grep -q` is not cut in the middle. A
+ * reader that has gone has what it wanted. */
+void ctl_write(const char *p, size_t n)
+{
+    ssize_t k;
+
+    for (; n > 0; p += k, n -= (size_t)k) {
+        k = write(STDOUT_FILENO, p, n);
+        if (k < 0 && errno == EPIPE)
+            exit(EXIT_DONE);
+        if (k < 0 && errno != EINTR) {
+            fprintf(stderr, "bootfarm: cannot write: %s\n", strerror(errno));
+            exit(EXIT_FAILED);
+        }
+        if (k < 0)
+            k = 0;
+    }
+}
+
 void ctl_put(const struct str *text)
 {
-    fwrite(text->p, 1, text->len, stdout);
-    fflush(stdout);
+    ctl_write(text->p, text->len);
 }
 
 static void put_json(const json_t *doc)
 {
-    json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    putchar('\n');
+    BF_CLEANUP(free_ptr) char *text = json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+
+    ctl_write(text, strlen(text));
+    ctl_write("\n", 1);
+}
+
+static void put_line(const char *text)
+{
+    BF_CLEANUP(free_ptr) char *line = xasprintf("%s\n", text);
+
+    ctl_write(line, strlen(line));
 }
 
 int ctl_print(struct ctl *c, json_t *rows, const struct column *columns, const char *none)
@@ -129,10 +158,29 @@ static int await_outcome(struct ctl *c, json_t **row, bf_time until, struct err 
     return 0;
 }
 
+/* What the leader said, or the jobs that it made, or just how it ended. */
+static void add_message(const json_t *row, struct str *out)
+{
+    const char *message = member_text(row, "message");
+    const json_t *names = json_object_get(json_object_get(row, "outcome"), "names");
+    size_t i;
+    json_t *name;
+
+    if (message[0] || json_array_size(names) == 0) {
+        text_add_safe(out, message[0] ? message : member_text(row, "state"));
+        return;
+    }
+    json_array_foreach(names, i, name)
+    {
+        str_add(out, i ? ", " : "made ");
+        text_add_safe(out, json_string_value(name) ? json_string_value(name) : "");
+    }
+}
+
 static int tell_outcome(struct ctl *c, const json_t *row)
 {
     BF_CLEANUP(str_release) struct str text = STR_INIT;
-    const char *state = member_text(row, "state"), *message = member_text(row, "message");
+    const char *state = member_text(row, "state");
 
     if (c->json)
         put_json(row);
@@ -143,23 +191,25 @@ static int tell_outcome(struct ctl *c, const json_t *row)
                 member_number(row, "id"));
         return EXIT_FAILED;
     }
-    text_add_safe(&text, message[0] ? message : state);
+    add_message(row, &text);
     if (strcmp(state, "done") != 0) {
         fprintf(stderr, "bootfarm: %s\n", text.p);
         return EXIT_FAILED;
     }
     if (!c->json)
-        printf("%s\n", text.p);
-    fflush(stdout);
+        put_line(text.p);
     return EXIT_DONE;
 }
 
 static int tell_submitted(struct ctl *c, const json_t *row)
 {
+    BF_CLEANUP(free_ptr)
+    char *text = xasprintf("submitted as command %" PRId64, member_number(row, "id"));
+
     if (c->json)
         put_json(row);
     else
-        printf("submitted as command %" PRId64 "\n", member_number(row, "id"));
+        put_line(text);
     return EXIT_DONE;
 }
 

@@ -22,7 +22,9 @@ int ctl_usage(const char *fmt, ...) BF_PRINTF(1, 2);
 
 /* Prints the rows, as JSON or as a table. Takes the reference. */
 int ctl_print(struct ctl *c, json_t *rows, const struct column *columns, const char *none);
-/* Prints collected text on standard output. */
+/* Writes to standard output at once (nothing else may: no stdio); ends the program when that fails.
+ */
+void ctl_write(const char *p, size_t n);
 void ctl_put(const struct str *text);
 /* GET a list and print it: `path` with its filters. */
 int ctl_list(struct ctl *c, const char *path, const struct column *columns, const char *none);

@@ -1,7 +1,6 @@
 /* bootfarm: the operator's command line. One table of subcommands; each stands in a cmd_*.c. */
 #include "ctl/ctl.h"
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define SOCKET_DEFAULT "/run/bootfarm/api.sock"
@@ -91,14 +90,12 @@ int main(int argc, char **argv)
     if (arg_flag(&c.args, "help"))
         return show_help(&c.args);
     if (arg_flag(&c.args, "version")) {
-        puts("bootfarm " BOOTFARM_VERSION);
+        ctl_write("bootfarm " BOOTFARM_VERSION "\n", strlen("bootfarm " BOOTFARM_VERSION "\n"));
         return EXIT_DONE;
     }
     c.json = arg_flag(&c.args, "json");
     c.client = client_new(socket_path(&c.args));
     status = c.args.command->run(&c);
     client_free(c.client);
-    if (fflush(stdout) || ferror(stdout))
-        return EXIT_FAILED;
     return status;
 }

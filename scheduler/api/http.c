@@ -27,8 +27,13 @@ static void pump(struct http *h)
 
     if (!h->daemon)
         return;
+    h->again = false;
     MHD_run(h->daemon);
-    if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
+    if (MHD_get_timeout(h->daemon, &ms) != MHD_YES)
+        ms = UINT64_MAX;
+    if (h->again)
+        ms = 0;
+    if (ms != UINT64_MAX)
         uv_timer_start(&h->pump, h->pump.timer_cb, ms, 0);
     else
         uv_timer_stop(&h->pump);
@@ -51,8 +56,10 @@ static void on_readable(uv_poll_t *p, int status, int events)
 /* Not at once: the caller may stand in a callback of MHD. */
 void http_pump_soon(struct http *h)
 {
-    if (h->daemon)
-        uv_timer_start(&h->pump, on_pump_timer, 0, 0);
+    if (!h->daemon)
+        return;
+    h->again = true; /* the pump itself may be running, and sets its timer at its end */
+    uv_timer_start(&h->pump, on_pump_timer, 0, 0);
 }
 
 /* ---- connections ------------------------------------------------------------------------------
@@ -118,6 +125,8 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **ctx,
     free(c);
     if (--h->n_conns == 0 && !h->stop_by)
         uv_timer_stop(&h->sweep);
+    /* At the limit MHD stops to look at the listening socket; only its next run looks again. */
+    http_pump_soon(h);
 }
 
 /* ---- life -------------------------------------------------------------------------------------

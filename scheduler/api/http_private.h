@@ -12,6 +12,7 @@ struct http {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t pump;  /* MHD's own time-outs, and "run it in the next turn" */
+    bool again;       /* somebody wants that since the last run began */
     uv_timer_t sweep; /* once a second while there are connections */
     struct list conns;
     unsigned n_conns;

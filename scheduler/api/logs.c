@@ -18,6 +18,10 @@
 #include <stdio.h>
 
 #define POLL BF_SEC /* behind notifications */
+/* Chunks may hold a line or 256 KiB: as many are fetched at once as give about FETCH_BYTES. */
+#define FETCH_BYTES ((size_t)512 << 10)
+#define CHUNKS_MIN 4 /* at most 1 MiB of text */
+#define CHUNKS_MAX 64
 
 struct follow {
     struct watcher w; /* first: on_wake() gets it */
@@ -27,6 +31,7 @@ struct follow {
     char attempt[ID128_TEXT];
     bool follow;
     int64_t next; /* byte of the log */
+    int chunks;   /* of the next fetch */
     struct str text;
     size_t sent; /* of text */
     bool fetching, over, broken;
@@ -68,6 +73,15 @@ static void add_chunk(struct follow *f, const PGresult *rows, int row)
     PQfreemem(data);
 }
 
+/* Few bytes of as many chunks as were asked for: more at once next time. */
+static void adapt(struct follow *f, int got)
+{
+    if (f->text.len > FETCH_BYTES)
+        f->chunks = CHUNKS_MIN;
+    else if (got == f->chunks && f->text.len < FETCH_BYTES / 4 && f->chunks < CHUNKS_MAX)
+        f->chunks *= 2;
+}
+
 /* Rows: whether the log has ended, its length when sealed, and a chunk (NULL: none is left). */
 static void take_rows(struct follow *f, const PGresult *rows)
 {
@@ -77,8 +91,10 @@ static void take_rows(struct follow *f, const PGresult *rows)
 
     for (int i = 0; i < n && !none; i++)
         add_chunk(f, rows, i);
-    if (!none)
+    if (!none) {
+        adapt(f, n);
         return;
+    }
     if (ended && n && !PQgetisnull(rows, 0, 1))
         logtext_end(number_at(rows, 0, 1), f->next, &f->text);
     if (ended || !f->follow)
@@ -110,13 +126,14 @@ static void on_chunks(void *arg, PGresult *rows, const struct err *e)
 
 static void fetch(struct follow *f)
 {
-    char next[24];
-    const char *values[] = {f->attempt, next};
+    char next[24], chunks[12];
+    const char *values[] = {f->attempt, next, chunks};
 
     watch_del(&f->w);
     f->fetching = true;
     snprintf(next, sizeof next, "%" PRId64, f->next);
-    pool_query(f->a->pool, SQL_LOG, 2, values, on_chunks, f);
+    snprintf(chunks, sizeof chunks, "%d", f->chunks);
+    pool_query(f->a->pool, SQL_LOG, 3, values, on_chunks, f);
 }
 
 static void on_wake(struct watcher *w)
@@ -222,6 +239,7 @@ void get_log(struct api *a, struct request *r, const char *job)
     f->a = a;
     f->r = r;
     f->follow = follow;
+    f->chunks = CHUNKS_MIN;
     str_init(&f->text);
     pool_query(a->pool, is_number ? SQL_ATTEMPT_BY_ID : SQL_ATTEMPT_BY_NAME, 2,
                (const char *[]){job, attempt}, on_attempt, f);

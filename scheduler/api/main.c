@@ -36,8 +36,8 @@ static void on_signal(uv_signal_t *s, int number)
     uv_close((uv_handle_t *)&p->interrupt, NULL);
     p->api.stopping = true;
     http_stop(p->api.http, STOP_GRACE, on_stopped, NULL);
+    watch_close(p->api.watch); /* who is woken may ask the pool once more */
     pool_close(p->api.pool);
-    watch_close(p->api.watch);
     unlink(p->api.options.socket);
 }
 

@@ -1,4 +1,5 @@
 #include "scheduler/api/pgconn.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include <stdio.h>
 
@@ -88,6 +89,16 @@ static void on_timeout(uv_timer_t *t)
     drop(c, c->state == PGCONN_CONNECTING ? "no connection in time" : "no answer in time");
 }
 
+/* What the server says unasked, such as why it ends the connection. */
+static void on_notice(void *arg, const char *text)
+{
+    char line[512];
+
+    (void)arg;
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
+    log_debug("PostgreSQL says", "text", line);
+}
+
 static void come_up(struct pgconn *c)
 {
     uv_timer_stop(&c->timer);
@@ -132,6 +143,7 @@ static void begin_connect(struct pgconn *c)
 
     c->pg = PQconnectStartParams(keys, values, 1);
     BUG_ON(!c->pg);
+    PQsetNoticeProcessor(c->pg, on_notice, NULL);
 }
 
 /* `down` must not come during pgconn_start: a failure that libpq knows at once waits for the
@@ -242,6 +254,11 @@ static void on_closed(uv_handle_t *h)
 
     free(c->database);
     free(c);
+}
+
+void pgconn_drop(struct pgconn *c)
+{
+    let_go(c);
 }
 
 void pgconn_close(struct pgconn *c)

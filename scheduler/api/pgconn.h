@@ -28,6 +28,7 @@ enum pgconn_state pgconn_state(const struct pgconn *c);
 void pgconn_start(struct pgconn *c); /* in PGCONN_DOWN only; up or down comes later */
 /* In PGCONN_IDLE only. n == 0: may be several statements. */
 void pgconn_send(struct pgconn *c, const char *sql, size_t n, const char *const *values);
+void pgconn_drop(struct pgconn *c); /* ends the connection without a callback; PGCONN_DOWN */
 void pgconn_close(struct pgconn *c);
 
 #endif

@@ -10,6 +10,9 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
 #define TICK_MS 1000
+/* libpq's buffer grows to the largest row and stays; a connection that had a larger one is made
+ * anew. */
+#define RESULT_KEEP ((size_t)1 << 20)
 
 struct query {
     struct list link;
@@ -206,6 +209,8 @@ static void slot_result(void *arg, PGresult *r)
     struct query *q = s->query;
 
     s->query = NULL;
+    if (PQresultMemorySize(r) > RESULT_KEEP)
+        pgconn_drop(s->conn);
     if (PQresultStatus(r) == PGRES_TUPLES_OK)
         query_end(q, r, NULL);
     else

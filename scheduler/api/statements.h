@@ -42,15 +42,15 @@
 #define SQL_ATTEMPT_BY_ID SQL_ATTEMPT_("dashboard.jobs j WHERE j.id = $1::bigint")
 #define SQL_ATTEMPT_BY_NAME SQL_ATTEMPT_(SQL_NAMED_JOB_)
 
-/* Of attempt $1 from byte $2: has the log ended, its length (NULL: not sealed), and a chunk in each
- * row (NULL: there is no further one). An attempt that ended a minute ago without a seal (its
- * worker is gone) gets no more. */
+/* Of attempt $1 from byte $2, at most $3 chunks: has the log ended, its length (NULL: not sealed),
+ * and a chunk in each row (NULL: there is no further one). An attempt that ended a minute ago
+ * without a seal (its worker is gone) gets no more. */
 #define SQL_LOG                                                                          \
     "SELECT t.log_sealed OR coalesce(t.ended_at < now() - interval '1 minute', false), " \
     "CASE WHEN t.log_sealed THEN t.log_length END, "                                     \
     "c.byte_offset, c.raw_bytes, c.gap_bytes, c.data "                                   \
     "FROM dashboard.attempts t "                                                         \
-    "LEFT JOIN dashboard.job_log($1::uuid, $2::bigint, 4) c ON true "                    \
+    "LEFT JOIN dashboard.job_log($1::uuid, $2::bigint, $3::int) c ON true "              \
     "WHERE t.id = $1::uuid ORDER BY c.byte_offset"
 
 #endif

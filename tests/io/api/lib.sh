@@ -26,8 +26,8 @@ LEADER_PID=
 export BOOTFARM_SOCKET=$SOCK NO_COLOR=1
 
 fail() {
-    echo "FAILED: $*" >&2
-    sed 's/^/    api: /' "$T/api.log" >&2 2>/dev/null
+    printf 'FAILED: %.2000s\n' "$*" >&2
+    tail -n 50 "$T/api.log" 2>/dev/null | cut -c 1-500 | sed 's/^/    api: /' >&2
     exit 1
 }
 
@@ -70,7 +70,7 @@ api_start() {
 api_stop() { # api_stop [SIGNAL]: waits, and checks that it ended well
     local rc=0
     kill "-${1:-TERM}" "$API_PID"
-    wait "$API_PID" || rc=$?
+    wait "$API_PID" 2>/dev/null || rc=$?
     API_PID=
     [ "$rc" = 0 ] || [ "${1:-TERM}" = KILL ] || fail "bootfarm-api ended with status $rc"
     ! grep -E "Sanitizer|runtime error" "$T/api.log" || fail "the sanitizer found something"
@@ -90,6 +90,7 @@ sql() { psql -X -q -At -v ON_ERROR_STOP=1 -c "$1"; }
 
 ask() {
     local out
+    : >"$T/body"
     out=$(curl -s --unix-socket "$SOCK" -o "$T/body" -w '%{http_code}' "$@") || true
     status=$out
     body=$(cat "$T/body" 2>/dev/null)
