@@ -50,4 +50,12 @@ enum blame {
 const char *blame_code(enum blame b);
 const char *blame_class(enum blame b);
 
+/* What a registry's client (skopeo, buildah pull and push) said. `not_found` is the verdict where
+ * the registry answered that it has no such thing. */
+enum blame blame_registry(const char *error, enum blame not_found);
+
+/* `buildah build` exited with `status` and this error of its own ("" where it gave none).
+ * `no_network`: the definition asked for none, so what needs one is the definition's fault. */
+enum blame blame_build(int status, const char *error, bool no_network);
+
 #endif

@@ -4,9 +4,11 @@
 #include "common/loop/file.h"
 #include "common/loop/proc.h"
 #include "worker/exec/executor.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void on_signal(uv_signal_t *s, int signum)
@@ -69,22 +71,39 @@ static int make_dirs(struct exec *x, struct err *e)
     return 0;
 }
 
+static bool is_same_file(int fd, const char *path)
+{
+    struct stat a, b;
+    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino &&
+           a.st_dev == b.st_dev;
+}
+
 /* STATE/attempts/ATTEMPT, locked for as long as this process lives: how a sweep tells what is ours
- * from what a dead one left. */
+ * from what a dead one left. A sweep may remove the directory before the lock is taken: then again.
+ */
 static int take_lock(struct exec *x, struct err *e)
 {
     BF_CLEANUP(free_ptr)
     char *dir = xasprintf("%s/attempts/%s", x->config->state_dir, x->order->attempt);
-    if (dir_make(dir, 0700, e) < 0)
-        return -1;
     BF_CLEANUP(free_ptr) char *path = xasprintf("%s/lock", dir);
-    x->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (x->lock_fd < 0)
-        return err_sys(e, "open %s", path);
-    if (flock(x->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return err_sys(e, "attempt %s is already being worked on: lock %s", x->order->attempt,
-                       path);
-    return 0;
+    while (true) {
+        if (dir_make(dir, 0700, e) < 0)
+            return -1;
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == ENOENT)
+            continue;
+        if (fd < 0)
+            return err_sys(e, "open %s", path);
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_same_file(fd, path)) {
+            x->lock_fd = fd;
+            return 0;
+        }
+        bool taken = is_same_file(fd, path);
+        close(fd);
+        if (taken)
+            return err_set(e, ERR_INPUT, "attempt %s is already being worked on: %s is locked",
+                           x->order->attempt, path);
+    }
 }
 
 int exec_init(struct exec *x, uv_loop_t *loop, const struct exec_config *config,
@@ -96,7 +115,7 @@ int exec_init(struct exec *x, uv_loop_t *loop, const struct exec_config *config,
     x->dir = dir;
     x->deadline = order->timeout != 0 ? clock_mono() + order->timeout : 0;
     x->lock_fd = -1;
-    logout_init(&x->log);
+    logout_init(&x->log, x->log_fd);
     watch(x, &x->sigterm, SIGTERM);
     watch(x, &x->sigint, SIGINT);
     make_env(x);

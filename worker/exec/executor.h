@@ -23,6 +23,7 @@ struct exec {
     struct argv env;      /* of every tool */
     struct logout log;    /* standard output */
     bf_time deadline;     /* monotonic; 0: none */
+    int log_fd;           /* where the log goes */
     int phase_fd;         /* -1: nobody listens */
     int lock_fd;          /* says that this attempt lives; -1: none */
     bool cancelled;       /* SIGTERM came */

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 /* Nobody is left to read it when this fails. */
-static void write_all(const char *p, size_t n)
+static void write_all(int fd, const char *p, size_t n)
 {
     while (n > 0) {
-        ssize_t done = write(STDOUT_FILENO, p, n);
+        ssize_t done = write(fd, p, n);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
@@ -17,8 +17,9 @@ static void write_all(const char *p, size_t n)
     }
 }
 
-void logout_init(struct logout *l)
+void logout_init(struct logout *l, int fd)
 {
+    l->fd = fd;
     redact_init(&l->redact);
 }
 
@@ -26,7 +27,7 @@ void logout_release(struct logout *l)
 {
     BF_CLEANUP(str_release) struct str out = STR_INIT;
     redact_end(&l->redact, &out);
-    write_all(out.p, out.len);
+    write_all(l->fd, out.p, out.len);
     redact_release(&l->redact);
 }
 
@@ -34,7 +35,7 @@ void logout_write(struct logout *l, const char *p, size_t n)
 {
     BF_CLEANUP(str_release) struct str out = STR_INIT;
     redact_feed(&l->redact, p, n, &out);
-    write_all(out.p, out.len);
+    write_all(l->fd, out.p, out.len);
 }
 
 void logout_printf(struct logout *l, const char *fmt, ...)

@@ -1,4 +1,4 @@
-/* logout.h - standard output as the log of an attempt, without the secrets. */
+/* logout.h - the log of an attempt, without the secrets. */
 #ifndef BF_EXEC_LOGOUT_H
 #define BF_EXEC_LOGOUT_H
 
@@ -6,9 +6,10 @@
 
 struct logout {
     struct redact redact;
+    int fd;
 };
 
-void logout_init(struct logout *l);
+void logout_init(struct logout *l, int fd);
 void logout_release(struct logout *l); /* writes what was held back */
 void logout_write(struct logout *l, const char *p, size_t n);
 void logout_printf(struct logout *l, const char *fmt, ...) BF_PRINTF(2, 3); /* adds '\n' */

@@ -3,7 +3,11 @@
 #include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
+#include "common/loop/file.h"
 #include "worker/exec/executor.h"
+#include "worker/exec/limits.h"
+#include "worker/exec/probe.h"
+#include "worker/exec/sweep.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -69,13 +73,13 @@ static executor_fn *executor_for(enum order_kind kind, bool fake)
 {
     switch (kind) {
     case ORDER_BUILD:
-        return fake ? executor_fake_build : NULL;
+        return fake ? executor_fake_build : executor_build;
     case ORDER_TEST:
-        return fake ? executor_fake_test : NULL;
+        return fake ? executor_fake_test : executor_test;
     case ORDER_PUBLISH:
-        return fake ? executor_fake_publish : NULL;
+        return fake ? executor_fake_publish : executor_publish;
     case ORDER_MIRROR:
-        return fake ? executor_fake_mirror : NULL;
+        return fake ? executor_fake_mirror : executor_mirror;
     }
     BUG("kind %d", (int)kind);
 }
@@ -98,8 +102,6 @@ static void work(struct exec *x, const struct order *o, const struct args *a,
         BUG("no event loop");
     if (exec_init(x, &loop, c, o, a->dir, &e) < 0)
         result_err(r, BLAME_TOOL_FAILED, &e);
-    else if (executor_for(o->kind, a->fake) == NULL)
-        result_fail(r, BLAME_TOOL_FAILED, "only --fake %s can be run", order_kind_name(o->kind));
     else
         executor_for(o->kind, a->fake)(x, r);
     exec_release(x);
@@ -113,7 +115,7 @@ static int run_order(enum order_kind kind, struct args *a, int phase_fd)
     struct exec_config config;
     struct err e = ERR_INIT;
     struct order order;
-    struct exec x = {.phase_fd = phase_fd};
+    struct exec x = {.phase_fd = phase_fd, .log_fd = STDOUT_FILENO};
     char dir[PATH_MAX];
     if (a->order == NULL || a->dir == NULL || realpath(a->dir, dir) == NULL) {
         fprintf(stderr, "bootfarm-exec: %s needs --order FILE and --dir DIR (a directory)\n",
@@ -148,11 +150,74 @@ static void print_help(void)
     conf_print_help(&exec_conf);
 }
 
+/* ---- commands that belong to no attempt ---- */
+
+typedef int host_fn(struct exec *x, struct args *a, struct err *e);
+
+static int do_sweep(struct exec *x, struct args *a, struct err *e)
+{
+    return sweep(x, a->live.v, a->live.n, e);
+}
+
+static int do_probe(struct exec *x, struct args *a, struct err *e)
+{
+    json_t *found = NULL;
+    (void)a;
+    if (probe(x, &found, e) < 0)
+        return -1;
+    json_dumpf(found, stdout, JSON_INDENT(1));
+    putchar('\n');
+    json_decref(found);
+    return 0;
+}
+
+/* An attempt of nobody's: its own id, lock and directory, gone at the end. */
+static int host_work(host_fn *fn, struct args *a, const struct exec_config *c, struct err *e)
+{
+    BF_CLEANUP(str_release) struct str id = STR_INIT;
+    char dir[] = "/tmp/bootfarm-exec-XXXXXX";
+    uv_loop_t loop;
+    struct exec x = {.phase_fd = -1, .log_fd = STDERR_FILENO};
+    if (file_read("/proc/sys/kernel/random/uuid", 64, &id, e) < 0)
+        return -1;
+    id.p[strcspn(id.p, "\n")] = '\0';
+    struct order order = {.attempt = id.p, .image = "", .arch = "amd64"};
+    if (mkdtemp(dir) == NULL)
+        return err_sys(e, "make %s", dir);
+    if (uv_loop_init(&loop) != 0)
+        BUG("no event loop");
+    int rc = exec_init(&x, &loop, c, &order, dir, e) < 0 ? -1 : fn(&x, a, e);
+    exec_release(&x);
+    if (uv_loop_close(&loop) != 0)
+        BUG("a handle is left on the loop");
+    struct err last = ERR_INIT;
+    return dir_remove(dir, rc == 0 ? e : &last) < 0 ? -1 : rc;
+}
+
+static int run_host(host_fn *fn, struct args *a)
+{
+    struct exec_config config;
+    struct err e = ERR_INIT;
+    if (exec_config_load(a->config, &config, &e) < 0) {
+        fprintf(stderr, "%s\n", e.msg);
+        return 2;
+    }
+    int rc = host_work(fn, a, &config, &e);
+    if (rc < 0)
+        fprintf(stderr, "bootfarm-exec: %s\n", e.msg);
+    exec_config_release(&config);
+    return rc < 0 ? 1 : 0;
+}
+
 static int run_command(const char *name, struct args *a, int phase_fd)
 {
     enum order_kind kind;
     if (order_kind_parse(name, &kind) == 0)
         return run_order(kind, a, phase_fd);
+    if (strcmp(name, "sweep") == 0)
+        return run_host(do_sweep, a);
+    if (strcmp(name, "probe") == 0)
+        return run_host(do_probe, a);
     fprintf(stderr, "bootfarm-exec: unknown command '%s'; see --help\n", name);
     return 2;
 }
@@ -168,6 +233,8 @@ int main(int argc, char **argv)
 {
     int phase_fd = phase_descriptor();
     struct args a = {0};
+    if (argc > 1 && strcmp(argv[1], "enter") == 0)
+        return enter_main(argc, argv);
     signal(SIGPIPE, SIG_IGN);
     log_init("exec", LOG_LVL_INFO);
     seed_maps();

@@ -24,14 +24,14 @@ static void on_log(struct run *r, const char *p, size_t n)
 static void on_out(void *arg, const char *p, size_t n)
 {
     struct run *r = arg;
-    if (r->tool->on_out != NULL)
+    if (r->tool->on_out != NULL) {
         r->tool->on_out(r->tool->arg, p, n);
-    if (r->tool->out == NULL) {
+    } else if (r->tool->out != NULL) {
+        size_t room = r->tool->out_max - r->tool->out->len;
+        str_addmem(r->tool->out, p, n < room ? n : room);
+    } else {
         on_log(r, p, n);
-        return;
     }
-    size_t room = r->tool->out_max - r->tool->out->len;
-    str_addmem(r->tool->out, p, n < room ? n : room);
 }
 
 static void on_err(void *arg, const char *p, size_t n)
@@ -66,15 +66,16 @@ int tool_run(struct exec *x, const struct tool *t, struct tool_end *end, struct 
     tail_init(&end->tail);
     if (exec_cancelled(x) && !t->cleanup)
         return 0;
+    bool apart = t->out != NULL || t->on_out != NULL; /* standard error is the log's alone */
     struct proc_spec spec = {
         .argv = argv_get(t->argv),
         .env = argv_get(&x->env),
         .cwd = t->cwd != NULL ? t->cwd : x->dir,
         .timeout = time_for(x, t),
         .silence = t->silence,
-        .merge_err = t->out == NULL,
+        .merge_err = !apart,
         .on_out = on_out,
-        .on_err = t->out != NULL ? on_err : NULL,
+        .on_err = apart ? on_err : NULL,
         .on_exit = on_exit_cb,
         .arg = &r,
     };

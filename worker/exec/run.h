@@ -23,7 +23,7 @@ struct tool {
      */
     struct str *out;
     size_t out_max;
-    /* Sees each piece of standard output; may call proc_kill(x->running). NULL: none. */
+    /* Gets standard output instead of both; may end the tool by way of x->running. NULL: none. */
     void (*on_out)(void *arg, const char *p, size_t n);
     void *arg;
     bool silent; /* nothing into the log */
