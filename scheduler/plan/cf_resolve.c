@@ -42,17 +42,23 @@ struct resolver {
     VEC(struct link) args; /* stage (SIZE_MAX: the header) declares the argument with this index */
     bool in_header;
     struct {
-        bool whole, heredoc, after;
+        bool whole;
+        struct diag_at heredoc, after; /* file NULL: none */
         VEC(const char *) sources;
     } * seen; /* one per stage */
 };
+
+static struct diag_at at_file(const struct resolver *r, struct cf_pos at)
+{
+    return (struct diag_at){.file = r->file, .line = at.line, .column = at.column};
+}
 
 static void problem(struct resolver *r, struct cf_pos at, const char *code, const char *hint,
                     const char *message)
 {
     *vec_push(&r->problems) = (struct problem){
         .stage = r->stage,
-        .at = {.file = r->file, .line = at.line, .column = at.column},
+        .at = at_file(r, at),
         .code = code,
         .hint = hint,
         .message = message,
@@ -218,7 +224,7 @@ static size_t take_reference(struct resolver *r, enum cf_use_kind kind, const ch
                          .unset = x.unset != NULL ? x.unset : x.empty,
                          .platform = platform,
                          .context = is_context(r, written) || is_context(r, x.text),
-                         .at = {.file = r->file, .line = at.line, .column = at.column},
+                         .at = at_file(r, at),
                          .stage = r->stage};
     size_t stage = use.context ? 0 : stage_named(r, x.text);
     if (stage > 0) {
@@ -242,7 +248,7 @@ static const struct cf_flag *find_flag(const struct cf_instr *in, const char *na
 static void take_after(struct resolver *r, const struct cf_flag *after)
 {
     struct cf_expansion x;
-    r->seen[r->stage].after = true;
+    r->seen[r->stage].after = at_file(r, after->at);
     if (after->value == NULL || expand(r, after->value, after->at, header_lookup, &x) < 0)
         return;
     size_t other = stage_named(r, x.text);
@@ -342,7 +348,8 @@ static void take_mount(struct resolver *r, const struct cf_flag *f)
 
 static void take_instr(struct resolver *r, const struct cf_instr *in)
 {
-    r->seen[r->stage].heredoc |= in->heredoc;
+    if (in->heredoc && r->seen[r->stage].heredoc.file == NULL)
+        r->seen[r->stage].heredoc = at_file(r, in->at);
     switch (in->op) {
     case CF_ARG:
         for (size_t i = 0; i < in->words; i++)
@@ -462,8 +469,10 @@ static void collect(struct resolver *r, const bool *reached, struct cf_result *o
         if (!reached[s])
             continue;
         out->whole_context |= r->seen[s].whole;
-        out->heredoc |= r->seen[s].heredoc;
-        out->from_after |= r->seen[s].after;
+        if (out->heredoc.file == NULL)
+            out->heredoc = r->seen[s].heredoc;
+        if (out->from_after.file == NULL)
+            out->from_after = r->seen[s].after;
         vec_for_each (i, &r->seen[s].sources)
             *vec_push(&sources) = r->seen[s].sources.v[i];
     }

@@ -108,10 +108,10 @@ struct cf_result {
     const char **source;
     size_t sources;
     bool whole_context; /* some source is the context itself or not decidable here */
-    bool heredoc;       /* a reached stage has one */
-    bool from_after;    /* a reached stage has FROM --after */
-    size_t target;      /* index of the target stage */
-    bool *arg_used;     /* for each env->arg: the header or a reached stage declares it */
+    /* The first use, in a reached stage, of what older builders do not know; file NULL: none. */
+    struct diag_at heredoc, from_after;
+    size_t target;  /* index of the target stage */
+    bool *arg_used; /* for each env->arg: the header or a reached stage declares it */
 };
 
 /* Fills *out (arena). -1: errors were reported; those of stages that are not reached do not count.

@@ -307,8 +307,8 @@ static void make_publish_key(struct build *b, struct image *image)
 
 void make_keys(struct build *b, struct draft *d)
 {
-    d->image.heredoc = d->result.heredoc;
-    d->image.from_after = d->result.from_after;
+    d->image.heredoc = d->result.heredoc.file != NULL;
+    d->image.from_after = d->result.from_after.file != NULL;
     keep_used_args(b, d);
     make_settings_key(b, &d->image);
     make_recipe_key(b, &d->image);

@@ -79,14 +79,27 @@ static void check_parents(struct build *b, struct draft *d)
     }
 }
 
+/* What Debian 12's buildah (1.28) does not know waits for a worker that does. */
+static void warn_of_age(struct build *b, const struct draft *d)
+{
+    if (d->result.heredoc.file != NULL)
+        diag_add(&b->plan->warnings, d->result.heredoc, "newer-buildah", NULL,
+                 "heredocs need a worker with buildah 1.33 or newer");
+    if (d->result.from_after.file != NULL)
+        diag_add(&b->plan->warnings, d->result.from_after, "newer-buildah", NULL,
+                 "FROM --after needs a worker with buildah 1.44 or newer");
+}
+
 static void finish_draft(struct build *b, struct draft *d)
 {
     check_parents(b, d);
     if (d->cf != NULL && d->errors.list.n == 0 && !d->broken)
         find_files(b, d);
     d->broken |= d->errors.list.n > 0;
-    if (!d->broken)
-        make_keys(b, d);
+    if (d->broken)
+        return;
+    make_keys(b, d);
+    warn_of_age(b, d);
 }
 
 /* Those behind a circle have no wave and come last, in any order: each has a broken parent. */

@@ -140,6 +140,7 @@ static enum remote_fault classify(const char *text)
         {"File size limit exceeded", FAULT_LIMIT},
         {"out of memory", FAULT_LIMIT},
         {"Cannot allocate memory", FAULT_LIMIT},
+        {"died of signal 25", FAULT_LIMIT}, /* SIGXFSZ */
         {"fsck error", FAULT_REPOSITORY},
         {"pack has bad object", FAULT_REPOSITORY},
         {"index-pack failed", FAULT_REPOSITORY},
@@ -291,8 +292,22 @@ int remote_list(struct arena *a, const struct remote *r, struct remote_refs *out
 
 /* ---- fetch ---- */
 
+static bool is_spoilt(const char *message)
+{
+    static const char *const words[] = {
+        ".lock': File exists", "is corrupt",
+        "cannot be accessed",  "inflate: ",
+        "unable to read",      "not a git repository",
+        "bad object refs/",    "did not send all necessary objects"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (strstr(message, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 int remote_fetch(const struct remote *r, const char *mirror, const char *const *refs, size_t n,
-                 enum remote_fault *fault, struct err *e)
+                 bool *spoilt, enum remote_fault *fault, struct err *e)
 {
     char *dir = xasprintf("--git-dir=%s", mirror);
     const char *const argv[] = {"git",
@@ -315,6 +330,7 @@ int remote_fetch(const struct remote *r, const char *mirror, const char *const *
         str_addf(&specs, "+%s:%s\n", refs[i], refs[i]);
     if (rc == 0)
         rc = run_git(r, argv, specs.p, NULL, fault, e);
+    *spoilt = rc < 0 && is_spoilt(e->msg);
     str_release(&specs);
     free(dir);
     return rc;

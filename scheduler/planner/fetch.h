@@ -35,8 +35,10 @@ struct remote_refs {
 /* Only branches and tags. -1: *fault and *e say why. */
 int remote_list(struct arena *a, const struct remote *r, struct remote_refs *out,
                 enum remote_fault *fault, struct err *e) BF_MUST_CHECK;
-/* Brings refs (full names) into the mirror under the same names, whatever they were there. */
+/* Brings refs (full names) into the mirror under the same names, whatever they were there. When it
+ * fails, *spoilt says whether the mirror itself is at fault: locks of a process that was killed,
+ * broken files. It is only a copy: the caller makes a new one. */
 int remote_fetch(const struct remote *r, const char *mirror, const char *const *refs, size_t n,
-                 enum remote_fault *fault, struct err *e) BF_MUST_CHECK;
+                 bool *spoilt, enum remote_fault *fault, struct err *e) BF_MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
 /* poll: list the remote's refs, fetch what differs, plan each ref that changed. */
 #include "common/base/clock.h"
+#include "common/loop/file.h"
 #include "scheduler/plan/reference.h"
 #include "scheduler/planner/commands.h"
 #include "scheduler/planner/context.h"
@@ -7,6 +8,8 @@
 #include "scheduler/planner/json.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define INPUT_MAX ((size_t)64 * 1024 * 1024)
@@ -17,6 +20,7 @@ struct watched {
     const char *ref;  /* "refs/heads/main" */
     char oid[OID_TEXT];
     bool changed;
+    bool no_commit; /* a tag of something else */
 };
 
 struct poll {
@@ -101,6 +105,24 @@ static void read_aliases(struct poll *p)
     }
 }
 
+/* git keeps the deadline itself; this is for what comes after it. */
+static void on_alarm(int sig)
+{
+    static const char text[] = "{\"error\":{\"kind\":\"limit\",\"message\":"
+                               "\"planning took longer than the time of a poll\"}}\n";
+    (void)sig;
+    (void)!write(STDOUT_FILENO, text, sizeof text - 1);
+    _exit(1);
+}
+
+static void set_alarm(bf_time deadline)
+{
+    bf_time left = deadline - clock_mono() + 2 * BF_SEC;
+    struct itimerval at = {.it_value = {.tv_sec = left / BF_SEC, .tv_usec = left % BF_SEC}};
+    signal(SIGALRM, on_alarm);
+    (void)setitimer(ITIMER_REAL, &at, NULL);
+}
+
 static int read_spec(struct poll *p, struct err *e)
 {
     const struct {
@@ -120,6 +142,7 @@ static int read_spec(struct poll *p, struct err *e)
     if (timeout <= 0 || timeout > 24 * 3600 * 1000)
         timeout = 120000;
     p->remote.deadline = clock_mono() + timeout * BF_MSEC;
+    set_alarm(p->remote.deadline);
     read_known(p);
     read_aliases(p);
     return 0;
@@ -187,15 +210,31 @@ static int read_fetched(struct poll *p, struct err *e)
 {
     vec_for_each (i, &p->watch) {
         struct watched *w = &p->watch.v[i];
-        if (w->changed && repo_commit(p->repo, w->ref, w->oid, e) < 0) {
-            p->fault = FAULT_REPOSITORY;
+        if (!w->changed || repo_commit(p->repo, w->ref, w->oid, e) == 0)
+            continue;
+        w->no_commit = str_starts(w->ref, "refs/tags/");
+        p->fault = FAULT_REPOSITORY;
+        if (!w->no_commit)
             return -1;
-        }
     }
     return 0;
 }
 
-static int fetch_changed(struct poll *p, struct err *e)
+static int open_mirror(struct poll *p, struct err *e)
+{
+    repo_close(p->repo);
+    p->repo = repo_open_mirror(p->mirror, e);
+    p->fault = FAULT_INTERNAL;
+    return p->repo != NULL ? 0 : -1;
+}
+
+static int new_mirror(struct poll *p, struct err *e)
+{
+    p->fault = FAULT_INTERNAL;
+    return dir_remove(p->mirror, e) < 0 ? -1 : open_mirror(p, e);
+}
+
+static int fetch_changed(struct poll *p, bool *spoilt, struct err *e)
 {
     VEC(const char *) missing = VEC_INIT;
     int rc = 0;
@@ -206,10 +245,31 @@ static int fetch_changed(struct poll *p, struct err *e)
             (repo_commit(p->repo, w->ref, have, NULL) < 0 || strcmp(have, w->oid) != 0))
             *vec_push(&missing) = w->ref;
     }
+    *spoilt = false;
     if (missing.n > 0)
-        rc = remote_fetch(&p->remote, p->mirror, missing.v, missing.n, &p->fault, e);
+        rc = remote_fetch(&p->remote, p->mirror, missing.v, missing.n, spoilt, &p->fault, e);
     vec_release(&missing);
     return rc;
+}
+
+static int bring_once(struct poll *p, bool *spoilt, struct err *e)
+{
+    if (fetch_changed(p, spoilt, e) < 0)
+        return -1;
+    *spoilt = true; /* git believes that all is there */
+    return read_fetched(p, e);
+}
+
+/* A mirror is only a copy: one that is spoilt (a poll was killed, a disk was full) is made again.
+ */
+static int bring_changed(struct poll *p, struct err *e)
+{
+    bool spoilt;
+    if (open_mirror(p, e) < 0 && new_mirror(p, e) < 0)
+        return -1;
+    if (bring_once(p, &spoilt, e) == 0)
+        return 0;
+    return spoilt && new_mirror(p, e) == 0 ? bring_once(p, &spoilt, e) : -1;
 }
 
 static bool any_changed(const struct poll *p)
@@ -274,12 +334,31 @@ static json_t *images(struct poll *p, const struct plan *plan, const struct tree
     return list;
 }
 
+static void report_no_commit(const struct watched *w, json_t *plans)
+{
+    struct arena a = ARENA_INIT;
+    struct diags errors = {.a = &a};
+    diag_add(&errors, (struct diag_at){.file = w->name}, "not-a-commit", NULL,
+             "this tag stands for something else than a commit");
+    json_array_append_new(plans,
+                          json_pack("{s:s, s:s, s:[], s:o, s:[]}", "ref", w->name, "oid", w->oid,
+                                    "images", "errors", json_diags(&errors), "warnings"));
+    diags_release(&errors);
+    arena_release(&a);
+}
+
 static int plan_ref(struct poll *p, const struct watched *w, json_t *plans, struct err *e)
 {
     struct files files;
     struct plan plan;
+    if (w->no_commit) {
+        report_no_commit(w, plans);
+        return 0;
+    }
     if (files_of_commit(p->repo, w->oid, &files, e) < 0) {
         p->fault = FAULT_REPOSITORY;
+        (void)!dir_remove(p->mirror,
+                          NULL); /* objects are missing here: the next poll begins anew */
         return err_wrap(e, "%s", w->name);
     }
     struct plan_input in = {.tree = &files.tree,
@@ -317,12 +396,7 @@ static json_t *ref_list(const struct poll *p)
 
 static int plan_changed(struct poll *p, json_t *plans, struct err *e)
 {
-    p->repo = repo_open_mirror(p->mirror, e);
-    if (p->repo == NULL) {
-        p->fault = FAULT_INTERNAL;
-        return -1;
-    }
-    if (fetch_changed(p, e) < 0 || read_fetched(p, e) < 0)
+    if (bring_changed(p, e) < 0)
         return -1;
     vec_for_each (i, &p->watch) {
         if (p->watch.v[i].changed && plan_ref(p, &p->watch.v[i], plans, e) < 0)
@@ -372,6 +446,7 @@ int cmd_poll(const struct options *o)
     if (status != 0)
         p.out = json_pack("{s:{s:s, s:o}}", "error", "kind", remote_fault_names[p.fault], "message",
                           json_text(e.msg));
+    signal(SIGALRM, SIG_IGN); /* one answer only */
     if (json_dumpf(p.out, stdout, JSON_COMPACT) < 0)
         status = 1;
     putchar('\n');

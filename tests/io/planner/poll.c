@@ -224,6 +224,74 @@ Test(poll, a_mirror_that_was_lost_is_made_again)
     site_close(&s);
 }
 
+Test(poll, a_tag_of_something_else_than_a_commit)
+{
+    struct site s;
+    site_open(&s);
+    write_plant(&s);
+    site_push(&s);
+    site_git(&s, "tag", "v1", "HEAD:images/base/a");
+    site_git(&s, "tag", "v2");
+    site_git(&s, "push", "-q", "origin", "v1", "v2");
+    json_t *in = site_input(&s);
+    json_object_set_new(in, "refs", json_pack("[s]", "tags/*"));
+    json_t *out = site_poll_with(&s, in, 0);
+    cr_assert_eq(plans_of(out), 2);
+    const json_t *bad = json_array_get(json_object_get(out, "plans"), 0);
+    const json_t *good = json_array_get(json_object_get(out, "plans"), 1);
+    cr_expect_str_eq(text_of(json_array_get(json_object_get(bad, "errors"), 0), "code"),
+                     "not-a-commit");
+    cr_expect_eq(json_array_size(json_object_get(good, "images")), 2);
+    json_decref(out);
+    site_close(&s);
+}
+
+/* As a poll leaves it that was killed in the middle. */
+Test(poll, a_mirror_with_locks_of_the_dead)
+{
+    struct site s;
+    site_open(&s);
+    write_plant(&s);
+    site_push(&s);
+    json_t *first = site_poll(&s);
+    char *lock = xasprintf("%s/refs/heads/main.lock", s.mirror);
+    site_run(&s, s.dir, "touch", lock, NULL);
+    site_write(&s, "images/base/a", "2");
+    site_push(&s);
+    json_t *second = site_poll_with(&s, next_input(&s, first), 0);
+    cr_expect_eq(plans_of(second), 1);
+    free(lock);
+    json_decref(first);
+    json_decref(second);
+    site_close(&s);
+}
+
+Test(poll, a_mirror_that_lost_its_objects_is_made_again)
+{
+    struct site s;
+    site_open(&s);
+    write_plant(&s);
+    site_push(&s);
+    json_t *first = site_poll(&s);
+    char *objects = xasprintf("%s/objects", s.mirror);
+    site_run(&s, s.dir, "rm", "-rf", objects, NULL);
+    site_run(&s, s.dir, "mkdir", objects, NULL);
+    site_write(&s, "images/base/a", "2");
+    site_push(&s);
+    json_t *second = site_poll_with(&s, next_input(&s, first), 0);
+    cr_expect_eq(plans_of(second), 1);
+    /* The same when no new commit comes. */
+    site_run(&s, s.dir, "rm", "-rf", objects, NULL);
+    site_run(&s, s.dir, "mkdir", objects, NULL);
+    json_t *third = site_poll_with(&s, site_input(&s), 0);
+    cr_expect_eq(plans_of(third), 1);
+    free(objects);
+    json_decref(first);
+    json_decref(second);
+    json_decref(third);
+    site_close(&s);
+}
+
 Test(poll, an_empty_repository_has_no_refs)
 {
     struct site s;
