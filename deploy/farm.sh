@@ -174,7 +174,7 @@ farm_registry_start() {
     farm_dir bootfarm-registry "$FARM/registry/$name"
     cat >"$FARM/etc/registry-$name.yml" <<YML
 version: 0.1
-log: { level: warn, accesslog: { disabled: true } }
+log: { level: error, accesslog: { disabled: true } }
 storage:
   filesystem: { rootdirectory: $FARM/registry/$name }
   delete: { enabled: true }

@@ -21,6 +21,7 @@ e2e_cleanup() {
     set +e
     if [ "$status" != 0 ]; then
         for log in "$home"/log/*.log; do
+            case $log in *registry*|*initdb*) continue ;; esac
             printf '\n---- %s\n' "$log"
             tail -n "${E2E_TAIL:-60}" "$log"
         done
@@ -90,6 +91,8 @@ wait_for() {
 planned() { # planned SLUG REF OID
     [ "$(farm_psql -d bootfarm -Atc "select r.oid from farm.ref r join farm.repo p on p.id = r.repo_id where p.slug = '$1' and r.name = '$2'")" = "$3" ]
 }
+
+has_jobs() { [ "$(newest_job)" -gt 0 ]; }
 
 # No job waits or runs.
 settled() { [ "$(bf job list --json --limit 10000 | jq '[.[] | select(.state | IN("waiting", "ready", "leased", "running"))] | length')" = 0 ]; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Kills: scheduler, leader with a standby, worker, PostgreSQL, each in the middle of a build. Nothing is lost, nothing is done twice.
 . "$(dirname "$0")/farm.sh"
-export FARM_SCHEDULER_OPTIONS="lease = 6s
+export FARM_SCHEDULER_OPTIONS="lease = 15s
 kill_time = 2s
 backoff_min = 500ms"
 export FARM_WORKER_OPTIONS="heartbeat = 2s
@@ -19,7 +19,7 @@ RUN echo begun; sleep 8; echo ended
 CF
 echo 0 >"$FARM/etc/repo/slow/number"
 farm_repo line "$FARM/etc/repo"
-wait_for 60 "first jobs" test "$(newest_job)" -gt 0
+wait_for 60 "first jobs" has_jobs
 wait_for 120 "the first build" settled
 
 number=0
