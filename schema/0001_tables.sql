@@ -314,8 +314,8 @@ CREATE TABLE farm.verdict (
 );
 CREATE INDEX verdict_passed ON farm.verdict (digest) WHERE passed;
 
--- A release row is committed before the first tag moves. `serial` rises per image; `build` counts its distinct digests and
--- fills {build}, so that a digest released again gets its number again. `revision_id` is the newest revision it stands for.
+-- A release row is committed before the first tag moves. `serial` rises per image; `build` counts the distinct digests of the repository
+-- (of all refs, since they share its tags) and fills {build}: a digest released again gets its number again. `revision_id` is the newest revision it stands for.
 CREATE TABLE farm.release (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     image_id    bigint NOT NULL REFERENCES farm.image,
@@ -334,6 +334,7 @@ CREATE TABLE farm.release (
     UNIQUE (image_id, serial)
 );
 CREATE INDEX release_of_job ON farm.release (job_id);
+CREATE INDEX release_build ON farm.release (repository, build);
 CREATE UNIQUE INDEX release_one_at_a_time ON farm.release (image_id) WHERE state = 'publishing';
 
 -- What a site's registry holds of an image, verified by digest.
@@ -345,6 +346,12 @@ CREATE TABLE farm.presence (
     verified_at timestamptz NOT NULL,
     PRIMARY KEY (site_id, image_id)
 );
+
+-- Small and much written: vacuumed early, with room on the page for the next version of a row.
+ALTER TABLE farm.job SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE farm.attempt SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+ALTER TABLE farm.worker SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE farm.leader SET (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
 CREATE TABLE farm.command (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -13,20 +13,24 @@ RETURNS TABLE (id bigint, name text, site_id bigint, roles text[], public_key te
 $$;
 
 -- repo:name@ref, as people write it.
-CREATE FUNCTION farm.image_title(image_id bigint) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT p.slug || ':' || i.name || '@' || r.name
-      FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id
-     WHERE i.id = image_id
-$$;
+CREATE FUNCTION farm.image_title(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT p.slug || ':' || i.name || '@' || r.name
+          FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id
+         WHERE i.id = image_id);
+END $$;
 
 -- kind:repo:name@ref, :arch for build and test, :site for mirror.
-CREATE FUNCTION farm.job_title(job_id bigint) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT j.kind || ':' || farm.image_title(j.image_id) || coalesce(':' || a.arch, ':' || s.name, '')
-      FROM farm.job j
-      LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
-      LEFT JOIN farm.site s ON s.id = j.target_site_id
-     WHERE j.id = job_id
-$$;
+CREATE FUNCTION farm.job_title(job_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT j.kind || ':' || farm.image_title(j.image_id) || coalesce(':' || a.arch, ':' || s.name, '')
+          FROM farm.job j
+          LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
+          LEFT JOIN farm.site s ON s.id = j.target_site_id
+         WHERE j.id = job_id);
+END $$;
 
 CREATE FUNCTION farm.load_images(ids bigint[])
 RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text, recipe text, tests_key text, passing_digest text,

@@ -12,124 +12,146 @@ BEGIN
     RETURN value;
 END $$;
 
-CREATE FUNCTION farm.setting(name text) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT farm.must((SELECT s.value FROM farm.setting s WHERE s.name = setting.name), 'the setting ' || setting.name || ' is not set')
-$$;
+CREATE FUNCTION farm.setting(name text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN farm.must((SELECT s.value FROM farm.setting s WHERE s.name = setting.name), 'the setting ' || setting.name || ' is not set');
+END $$;
 
 -- SLUG/NAME
-CREATE FUNCTION farm.image_path(image_id bigint) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT p.slug || '/' || i.name
-      FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id WHERE i.id = image_id
-$$;
+CREATE FUNCTION farm.image_path(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT p.slug || '/' || i.name
+          FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id WHERE i.id = image_id);
+END $$;
 
-CREATE FUNCTION farm.build_repository(image_id bigint) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT farm.setting('staging_registry') || '/build/' || farm.image_path(image_id)
-$$;
+CREATE FUNCTION farm.build_repository(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN farm.setting('staging_registry') || '/build/' || farm.image_path(image_id);
+END $$;
 
-CREATE FUNCTION farm.release_repository(image_id bigint) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT farm.setting('release_registry') || '/' || farm.image_path(image_id)
-$$;
+CREATE FUNCTION farm.release_repository(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN farm.setting('release_registry') || '/' || farm.image_path(image_id);
+END $$;
 
-CREATE FUNCTION farm.site_repository(image_id bigint, site_id bigint) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT farm.must((SELECT s.registry FROM farm.site s WHERE s.id = site_id), 'the site has no registry') || '/' || farm.image_path(image_id)
-$$;
+CREATE FUNCTION farm.site_repository(image_id bigint, site_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN farm.must((SELECT s.registry FROM farm.site s WHERE s.id = site_id), 'the site has no registry') || '/' || farm.image_path(image_id);
+END $$;
 
 -- HOST/REPO of a reference, without its tag and digest.
 CREATE FUNCTION farm.reference_repository(reference text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT regexp_replace(regexp_replace(reference, '@.*$', ''), ':[^/:]*$', '')
 $$;
 
-CREATE FUNCTION farm.artifact_ref(artifact text) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN artifact IS NOT NULL THEN farm.must(
-               (SELECT jsonb_build_object('ref', a.repository || '@' || a.digest, 'size', a.size)::text FROM farm.artifact a WHERE a.key = artifact),
-               'the artifact ' || artifact || ' is not in the staging registry')::jsonb END
-$$;
+CREATE FUNCTION farm.artifact_ref(artifact text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN artifact IS NOT NULL THEN farm.must(
+                   (SELECT jsonb_build_object('ref', a.repository || '@' || a.digest, 'size', a.size)::text FROM farm.artifact a WHERE a.key = artifact),
+                   'the artifact ' || artifact || ' is not in the staging registry')::jsonb END);
+END $$;
 
 -- HOST/REPO@DIGEST of a pin.
-CREATE FUNCTION farm.pin_image(pins jsonb, pin text, reference text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT coalesce(pins->pin->>'repository', CASE WHEN pin LIKE 'base:%' THEN farm.reference_repository(reference) END)
-           || '@' || farm.must(pins->pin->>'digest', 'no digest was pinned for ' || reference)
-$$;
+CREATE FUNCTION farm.pin_image(pins jsonb, pin text, reference text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(pins->pin->>'repository', CASE WHEN pin LIKE 'base:%' THEN farm.reference_repository(reference) END)
+               || '@' || farm.must(pins->pin->>'digest', 'no digest was pinned for ' || reference));
+END $$;
 
 -- Everything that a build pulls: farm parents (by their name in the same ref), then external bases.
-CREATE FUNCTION farm.build_pins(image_id bigint, arch text, spec jsonb, pins jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    WITH used AS (
-        SELECT 1 AS kind, e.ord, e.value, 'image:' || pa.id AS pin
-          FROM jsonb_array_elements(spec->'parents') WITH ORDINALITY e (value, ord)
-          JOIN farm.image me ON me.id = build_pins.image_id
-          LEFT JOIN farm.image p ON p.ref_id = me.ref_id AND p.name = e.value->>'image'
-          LEFT JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = build_pins.arch
-        UNION ALL
-        SELECT 2, e.ord, e.value, 'base:' || b.id
-          FROM jsonb_array_elements(spec->'externals') WITH ORDINALITY e (value, ord)
-          LEFT JOIN farm.base b ON b.reference = e.value->>'ref' AND b.arch = build_pins.arch
-    )
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
-               'written', u.value->'written', 'ref', u.value->'ref', 'use', u.value->'use',
-               'image', farm.pin_image(pins, farm.must(u.pin, (u.value->>'ref') || ' is not known'), u.value->>'ref')) ORDER BY u.kind, u.ord), '[]')
-      FROM used u
-$$;
+CREATE FUNCTION farm.build_pins(image_id bigint, arch text, spec jsonb, pins jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        WITH used AS (
+            SELECT 1 AS kind, e.ord, e.value, 'image:' || pa.id AS pin
+              FROM jsonb_array_elements(spec->'parents') WITH ORDINALITY e (value, ord)
+              JOIN farm.image me ON me.id = build_pins.image_id
+              LEFT JOIN farm.image p ON p.ref_id = me.ref_id AND p.name = e.value->>'image'
+              LEFT JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = build_pins.arch
+            UNION ALL
+            SELECT 2, e.ord, e.value, 'base:' || b.id
+              FROM jsonb_array_elements(spec->'externals') WITH ORDINALITY e (value, ord)
+              LEFT JOIN farm.base b ON b.reference = e.value->>'ref' AND b.arch = build_pins.arch
+        )
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+                   'written', u.value->'written', 'ref', u.value->'ref', 'use', u.value->'use',
+                   'image', farm.pin_image(pins, farm.must(u.pin, (u.value->>'ref') || ' is not known'), u.value->>'ref')) ORDER BY u.kind, u.ord), '[]')
+          FROM used u);
+END $$;
 
-CREATE FUNCTION farm.build_order(j farm.job, arch text, spec jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object(
-        'context', farm.artifact_ref(spec->>'context_key'), 'containerfile', spec->'containerfile', 'target', b.build->'target', 'args', b.build->'args',
-        'pins', farm.build_pins(j.image_id, arch, spec, j.pins), 'push', j.repository,
-        'cache', CASE WHEN coalesce((b.build->>'cache')::boolean, true)
-                      THEN farm.setting('staging_registry') || '/cache/' || split_part(farm.image_path(j.image_id), '/', 1) END,
-        'network', b.build->'network', 'memory', b.build->'memory', 'cpus', b.build->'cpus', 'secrets', coalesce(b.build->'secrets', '[]'),
-        'timestamp', coalesce(b.build->'timestamp', '0'), 'no_cache', j.forced > 0,
-        'timeout_ms', b.build->'timeout_ms', 'silence_ms', b.build->'silence_ms')
-      FROM (SELECT spec->'build' AS build) b
-$$;
+CREATE FUNCTION farm.build_order(j farm.job, arch text, spec jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'context', farm.artifact_ref(spec->>'context_key'), 'containerfile', spec->'containerfile', 'target', b.build->'target', 'args', b.build->'args',
+            'pins', farm.build_pins(j.image_id, arch, spec, j.pins), 'push', j.repository,
+            'cache', CASE WHEN coalesce((b.build->>'cache')::boolean, true)
+                          THEN farm.setting('staging_registry') || '/cache/' || split_part(farm.image_path(j.image_id), '/', 1) END,
+            'network', b.build->'network', 'memory', b.build->'memory', 'cpus', b.build->'cpus', 'secrets', coalesce(b.build->'secrets', '[]'),
+            'timestamp', coalesce(b.build->'timestamp', '0'), 'no_cache', j.forced > 0,
+            'timeout_ms', b.build->'timeout_ms', 'silence_ms', b.build->'silence_ms')
+          FROM (SELECT spec->'build' AS build) b);
+END $$;
 
 -- The whole takes what the guest may take, and ten minutes to pull and to make the disk.
-CREATE FUNCTION farm.test_order(j farm.job, spec jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object(
-        'source', farm.pin_image(j.pins, 'image:' || j.image_arch_id, 'the image'), 'scripts', farm.artifact_ref(spec->>'scripts_key'), 'test', spec->'test',
-        'timeout_ms', coalesce((spec->'test'->>'timeout_ms')::bigint, 0) + 600000, 'silence_ms', 0)
-$$;
+CREATE FUNCTION farm.test_order(j farm.job, spec jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'source', farm.pin_image(j.pins, 'image:' || j.image_arch_id, 'the image'), 'scripts', farm.artifact_ref(spec->>'scripts_key'), 'test', spec->'test',
+            'timeout_ms', coalesce((spec->'test'->>'timeout_ms')::bigint, 0) + 600000, 'silence_ms', 0));
+END $$;
 
 -- The farm parent whose layers begin the image's: the base of its last stage (the plan marks it `final`; without marks, the only FROM).
-CREATE FUNCTION farm.layer_parents(result farm.digest) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    WITH built AS (
-        SELECT j.pins, a.arch, s.body AS spec, i.ref_id
-          FROM farm.job j
-          JOIN farm.image i ON i.id = j.image_id
-          JOIN farm.image_arch a ON a.id = j.image_arch_id
-          JOIN farm.spec s ON s.id = j.spec_id
-         WHERE j.digest = result AND j.kind = 'build' AND j.state = 'succeeded'
-         ORDER BY j.id DESC LIMIT 1
-    ), source AS (
-        SELECT e.value, (e.value->>'final')::boolean AS final, e.value ? 'image' AS farm
+CREATE FUNCTION farm.layer_parents(result farm.digest) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        WITH built AS (
+            SELECT j.pins, a.arch, s.body AS spec, i.ref_id
+              FROM farm.job j
+              JOIN farm.image i ON i.id = j.image_id
+              JOIN farm.image_arch a ON a.id = j.image_arch_id
+              JOIN farm.spec s ON s.id = j.spec_id
+             WHERE j.digest = result AND j.kind = 'build' AND j.state = 'succeeded'
+             ORDER BY j.id DESC LIMIT 1
+        ), source AS (
+            SELECT e.value, (e.value->>'final')::boolean AS final, e.value ? 'image' AS farm
+              FROM built b
+             CROSS JOIN jsonb_array_elements(coalesce(b.spec->'parents', '[]') || coalesce(b.spec->'externals', '[]')) e (value)
+             WHERE e.value->>'use' = 'from'
+        )
+        SELECT coalesce(jsonb_agg(b.pins->('image:' || pa.id)->>'repository' || '@' || (b.pins->('image:' || pa.id)->>'digest')), '[]')
           FROM built b
-         CROSS JOIN jsonb_array_elements(coalesce(b.spec->'parents', '[]') || coalesce(b.spec->'externals', '[]')) e (value)
-         WHERE e.value->>'use' = 'from'
-    )
-    SELECT coalesce(jsonb_agg(b.pins->('image:' || pa.id)->>'repository' || '@' || (b.pins->('image:' || pa.id)->>'digest')), '[]')
-      FROM built b
-     CROSS JOIN source s
-      JOIN farm.image p ON p.ref_id = b.ref_id AND p.name = s.value->>'image'
-      JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = b.arch
-     WHERE s.farm AND (s.final OR (SELECT count(*) = 1 AND bool_and(o.final IS NULL) FROM source o))
-$$;
+         CROSS JOIN source s
+          JOIN farm.image p ON p.ref_id = b.ref_id AND p.name = s.value->>'image'
+          JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = b.arch
+         WHERE s.farm AND (s.final OR (SELECT count(*) = 1 AND bool_and(o.final IS NULL) FROM source o)));
+END $$;
 
-CREATE FUNCTION farm.publish_order(j farm.job) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object(
-        'source', p.source, 'digest', r.digest, 'dest', r.repository, 'tags', to_jsonb(r.tags),
-        'fixed_tags', to_jsonb(r.fixed_tags), 'parents', farm.layer_parents(r.digest), 'serial', r.serial,
-        'timeout_ms', 1800000, 'silence_ms', 0)
-      FROM farm.release r
-     CROSS JOIN (SELECT min((v->>'repository') || '@' || (v->>'digest')) AS source FROM jsonb_each(j.pins) e (k, v)) p
-     WHERE r.job_id = j.id AND r.state = 'publishing'
-$$;
+CREATE FUNCTION farm.publish_order(j farm.job) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'source', p.source, 'digest', r.digest, 'dest', r.repository, 'tags', to_jsonb(r.tags),
+            'fixed_tags', to_jsonb(r.fixed_tags), 'parents', farm.layer_parents(r.digest), 'serial', r.serial,
+            'timeout_ms', 1800000, 'silence_ms', 0)
+          FROM farm.release r
+         CROSS JOIN (SELECT min((v->>'repository') || '@' || (v->>'digest')) AS source FROM jsonb_each(j.pins) e (k, v)) p
+         WHERE r.job_id = j.id AND r.state = 'publishing');
+END $$;
 
-CREATE FUNCTION farm.mirror_order(j farm.job) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object(
-        'source', r.repository || '@' || r.digest, 'digest', r.digest, 'dest', j.repository, 'tags', to_jsonb(r.tags),
-        'timeout_ms', 21600000, 'silence_ms', 0)
-      FROM farm.release r
-     WHERE r.id = (j.pins->'release'->>'id')::bigint
-$$;
+CREATE FUNCTION farm.mirror_order(j farm.job) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'source', r.repository || '@' || r.digest, 'digest', r.digest, 'dest', j.repository, 'tags', to_jsonb(r.tags),
+            'timeout_ms', 21600000, 'silence_ms', 0)
+          FROM farm.release r
+         WHERE r.id = (j.pins->'release'->>'id')::bigint);
+END $$;
 
 -- The order of a live attempt; NULL for one that has ended or was never made.
 CREATE FUNCTION farm.work_order(attempt uuid) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$

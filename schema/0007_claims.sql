@@ -2,22 +2,24 @@
 
 -- {commit12}: the commit whose build job first gave the digest; {build}: its number. A tag with a placeholder left is left out.
 -- `fixed`: only those that never move, since they hold the number.
-CREATE FUNCTION farm.tags(image_id bigint, spec jsonb, digest text, build int, fixed boolean) RETURNS text[] LANGUAGE sql STABLE AS $$
-    WITH first AS (
-        SELECT left(v.oid, 12) AS commit12
-          FROM farm.image_arch a
-          JOIN farm.job j ON j.image_arch_id = a.id AND j.kind = 'build' AND j.digest = tags.digest
-          JOIN farm.revision v ON v.id = j.revision_id
-         WHERE a.image_id = tags.image_id
-         ORDER BY j.id LIMIT 1
-    ), filled AS (
-        SELECT e.ord, replace(replace(e.tag, '{commit12}', coalesce((SELECT commit12 FROM first), '{commit12}')), '{build}', tags.build::text) AS tag
-          FROM jsonb_array_elements_text(spec->'publish'->'tags') WITH ORDINALITY e (tag, ord)
-         WHERE NOT fixed OR e.tag LIKE '%{build}%'
-    )
-    SELECT coalesce(array_agg(u.tag ORDER BY u.ord), '{}')
-      FROM (SELECT f.tag, min(f.ord) AS ord FROM filled f WHERE f.tag ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$' GROUP BY f.tag) u
-$$;
+CREATE FUNCTION farm.tags(image_id bigint, spec jsonb, digest text, build int, fixed boolean) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        WITH first AS (
+            SELECT left(v.oid, 12) AS commit12
+              FROM farm.image_arch a
+              JOIN farm.job j ON j.image_arch_id = a.id AND j.kind = 'build' AND j.digest = tags.digest
+              JOIN farm.revision v ON v.id = j.revision_id
+             WHERE a.image_id = tags.image_id
+             ORDER BY j.id LIMIT 1
+        ), filled AS (
+            SELECT e.ord, replace(replace(e.tag, '{commit12}', coalesce((SELECT commit12 FROM first), '{commit12}')), '{build}', tags.build::text) AS tag
+              FROM jsonb_array_elements_text(spec->'publish'->'tags') WITH ORDINALITY e (tag, ord)
+             WHERE NOT fixed OR e.tag LIKE '%{build}%'
+        )
+        SELECT coalesce(array_agg(u.tag ORDER BY u.ord), '{}')
+          FROM (SELECT f.tag, min(f.ord) AS ord FROM filled f WHERE f.tag ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$' GROUP BY f.tag) u);
+END $$;
 
 -- Before the first tag moves: ok (the row stands, perhaps since an earlier attempt of this job), busy or outdated.
 CREATE FUNCTION farm.open_release(job_id bigint) RETURNS text LANGUAGE plpgsql AS $$
@@ -27,6 +29,7 @@ DECLARE
     mine bigint;
     under_way bigint;
     wanted text;
+    dest text;
     number int;
 BEGIN
     SELECT q.* INTO j FROM farm.job q WHERE q.id = job_id;
@@ -49,22 +52,26 @@ BEGIN
     IF NOT EXISTS (SELECT FROM farm.verdict v WHERE v.digest = wanted AND v.passed) THEN
         RAISE EXCEPTION 'digest % has no passing verdict', wanted USING ERRCODE = 'check_violation';
     END IF;
-    number := coalesce((SELECT min(r.build) FROM farm.release r WHERE r.image_id = j.image_id AND r.digest = wanted),
-                       (SELECT max(r.build) + 1 FROM farm.release r WHERE r.image_id = j.image_id), 1);
+    dest := farm.release_repository(j.image_id);
+    PERFORM pg_advisory_xact_lock(hashtextextended(dest, 0));       -- refs share the repository, and so the numbers
+    number := coalesce((SELECT min(r.build) FROM farm.release r WHERE r.repository = dest AND r.digest = wanted),
+                       (SELECT max(r.build) + 1 FROM farm.release r WHERE r.repository = dest), 1);
     INSERT INTO farm.release (image_id, serial, revision_id, build, digest, repository, tags, fixed_tags, publish_key, job_id, state)
     SELECT j.image_id, coalesce((SELECT max(r.serial) FROM farm.release r WHERE r.image_id = j.image_id), 0) + 1, j.revision_id, number, wanted,
-           farm.release_repository(j.image_id), farm.tags(j.image_id, spec, wanted, number, false),
+           dest, farm.tags(j.image_id, spec, wanted, number, false),
            farm.tags(j.image_id, spec, wanted, number, true), spec->>'publish_key', j.id, 'publishing';
     RETURN 'ok';
 END $$;
 
 -- Where the result of an attempt is going to lie.
-CREATE FUNCTION farm.destination(j farm.job) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT CASE j.kind WHEN 'build' THEN farm.build_repository(j.image_id)
-                       WHEN 'test' THEN j.pins->('image:' || j.image_arch_id)->>'repository'
-                       WHEN 'publish' THEN farm.release_repository(j.image_id)
-                       WHEN 'mirror' THEN farm.site_repository(j.image_id, j.target_site_id) END
-$$;
+CREATE FUNCTION farm.destination(j farm.job) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT CASE j.kind WHEN 'build' THEN farm.build_repository(j.image_id)
+                           WHEN 'test' THEN j.pins->('image:' || j.image_arch_id)->>'repository'
+                           WHEN 'publish' THEN farm.release_repository(j.image_id)
+                           WHEN 'mirror' THEN farm.site_repository(j.image_id, j.target_site_id) END);
+END $$;
 
 CREATE FUNCTION farm.claim_rows(jobs bigint[], attempts uuid[], workers bigint[], boots uuid[])
 RETURNS TABLE (job bigint, status text, work jsonb) LANGUAGE plpgsql AS $$

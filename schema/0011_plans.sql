@@ -41,19 +41,21 @@ DECLARE
     more jsonb;
 BEGIN
     LOOP
-        WITH bad AS (
+        WITH edge AS MATERIALIZED (
+            SELECT s.name, s.arch, s.spec->>'file' AS file, e->>'image' AS parent
+              FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e WHERE s.revision_id = revision AND e->>'image' IS NOT NULL
+        ), bad AS (
             SELECT s.name, s.arch, s.spec->>'file' AS file, 'unknown-site' AS code, format('there is no site %s', s.spec->'place'->>'site') AS message,
                    'add it with `bootfarm site add`, or correct `place: {site: …}`' AS hint
               FROM farm.plan_stage s
              WHERE s.revision_id = revision AND s.spec->'place'->>'site' <> 'hub'
                AND NOT EXISTS (SELECT FROM farm.site t WHERE t.name = s.spec->'place'->>'site')
             UNION ALL
-            SELECT s.name, s.arch, s.spec->>'file', 'parent-missing', format('its parent %s has no usable definition', e->>'image'), 'correct the parent first'
-              FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e
-             WHERE s.revision_id = revision
-               AND NOT EXISTS (SELECT FROM farm.plan_stage p WHERE p.revision_id = revision AND p.name = e->>'image' AND p.arch = s.arch)
-               AND NOT EXISTS (SELECT FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id
-                                WHERE i.ref_id = ref AND i.name = e->>'image' AND a.arch = s.arch AND i.removed_at IS NULL AND a.removed_at IS NULL)
+            SELECT e.name, e.arch, e.file, 'parent-missing', format('its parent %s has no usable definition', e.parent), 'correct the parent first'
+              FROM edge e
+             WHERE (e.parent, e.arch) NOT IN (SELECT p.name, p.arch FROM farm.plan_stage p WHERE p.revision_id = revision)
+               AND (e.parent, e.arch) NOT IN (SELECT i.name, a.arch FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id
+                                               WHERE i.ref_id = ref AND i.removed_at IS NULL AND a.removed_at IS NULL)
         ), taken AS (
             DELETE FROM farm.plan_stage s USING bad b WHERE s.revision_id = revision AND s.name = b.name AND s.arch = b.arch
         )
@@ -70,7 +72,31 @@ CREATE FUNCTION farm.definition_part(spec jsonb) RETURNS jsonb LANGUAGE sql IMMU
            || coalesce((spec->'build') - '{args,timeout_ms,silence_ms,memory,cpus,cache}'::text[], '{}')
 $$;
 
--- What differs from what is stored, and the first reason for it. Whoever changed by itself never says `parent`.
+CREATE FUNCTION farm.changed_argument(new jsonb, old jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT min(coalesce(n.key, o.key))
+      FROM jsonb_each_text(coalesce(new, '{}')) n FULL JOIN jsonb_each_text(coalesce(old, '{}')) o ON o.key = n.key
+     WHERE n.value IS DISTINCT FROM o.value
+$$;
+
+-- The first reason that applies, and what it names; NULL: nothing changed. Whoever changed by itself never says `parent`.
+CREATE FUNCTION farm.why(s farm.plan_stage, fresh boolean, old jsonb, changed_parent text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    argument text;
+BEGIN
+    IF fresh THEN
+        RETURN '{new,NULL}';
+    ELSIF s.recipe_changed THEN
+        argument := farm.changed_argument(s.spec->'build'->'args', old->'build'->'args');
+        RETURN CASE WHEN argument IS NOT NULL THEN ARRAY['argument', argument]
+                    WHEN farm.definition_part(s.spec) <> farm.definition_part(old) THEN ARRAY['definition', s.spec->>'file']
+                    WHEN s.spec->>'context_key' <> old->>'context_key' THEN ARRAY['context', s.spec->>'context']
+                    WHEN changed_parent IS NOT NULL THEN ARRAY['parent', changed_parent]
+                    ELSE '{input,NULL}' END;
+    END IF;
+    RETURN CASE WHEN s.tests_changed THEN '{tests,NULL}'::text[] WHEN s.publish_changed THEN '{publish,NULL}'::text[] END;
+END $$;
+
+-- What differs from what is stored, and why.
 CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LANGUAGE sql AS $$
     UPDATE farm.plan_stage s
        SET image_id = o.image_id, image_arch_id = o.arch_id,
@@ -85,32 +111,23 @@ CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LA
              WHERE q.revision_id = revision) o
      WHERE s.revision_id = revision AND s.name = o.name AND s.arch = o.arch;
 
-    UPDATE farm.plan_stage s
-       SET because = w.because, because_of = w.because_of
-      FROM farm.plan_stage q
-      LEFT JOIN farm.image i ON i.id = q.image_id
-      LEFT JOIN farm.image_arch a ON a.id = q.image_arch_id
-     CROSS JOIN LATERAL (SELECT q.spec->'build' AS new_build, a.spec->'build' AS old_build) b
-     CROSS JOIN LATERAL (
-        SELECT min(coalesce(n.key, o.key)) AS name
-          FROM jsonb_each_text(coalesce(b.new_build->'args', '{}')) n FULL JOIN jsonb_each_text(coalesce(b.old_build->'args', '{}')) o ON o.key = n.key
-         WHERE n.value IS DISTINCT FROM o.value) argument
-     CROSS JOIN LATERAL (
-        SELECT min(e->>'image') AS name
-          FROM jsonb_array_elements(q.spec->'parents') e
-          JOIN farm.plan_stage p ON p.revision_id = revision AND p.name = e->>'image' AND p.arch = q.arch AND p.recipe_changed) parent
-     CROSS JOIN LATERAL (
-        SELECT * FROM (VALUES
-            (1, i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL, 'new', NULL),
-            (2, q.recipe_changed AND argument.name IS NOT NULL, 'argument', argument.name),
-            (3, q.recipe_changed AND farm.definition_part(q.spec) <> farm.definition_part(a.spec), 'definition', q.spec->>'file'),
-            (4, q.recipe_changed AND q.spec->>'context_key' <> a.spec->>'context_key', 'context', q.spec->>'context'),
-            (5, q.recipe_changed AND parent.name IS NOT NULL, 'parent', parent.name),
-            (6, q.recipe_changed, 'input', NULL),
-            (7, q.tests_changed, 'tests', NULL),
-            (8, q.publish_changed, 'publish', NULL)) r (rank, applies, because, because_of)
-         WHERE r.applies ORDER BY r.rank LIMIT 1) w
-     WHERE q.revision_id = revision AND s.revision_id = revision AND s.name = q.name AND s.arch = q.arch
+    WITH edge AS MATERIALIZED (
+        SELECT q.name, q.arch, e->>'image' AS parent FROM farm.plan_stage q CROSS JOIN jsonb_array_elements(q.spec->'parents') e WHERE q.revision_id = revision
+    ), parent AS MATERIALIZED (
+        SELECT e.name, e.arch, min(e.parent) AS changed
+          FROM edge e JOIN farm.plan_stage p ON p.name = e.parent AND p.arch = e.arch
+         WHERE p.revision_id = revision AND p.recipe_changed
+         GROUP BY e.name, e.arch
+    ), reason AS MATERIALIZED (
+        SELECT q.name, q.arch, farm.why(q, i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL, a.spec, p.changed) AS why
+          FROM farm.plan_stage q
+          LEFT JOIN farm.image i ON i.id = q.image_id
+          LEFT JOIN farm.image_arch a ON a.id = q.image_arch_id
+          LEFT JOIN parent p ON p.name = q.name AND p.arch = q.arch
+         WHERE q.revision_id = revision
+    )
+    UPDATE farm.plan_stage s SET because = r.why[1], because_of = r.why[2]
+      FROM reason r WHERE s.revision_id = revision AND s.name = r.name AND s.arch = r.arch
 $$;
 
 -- Upserts images, architectures, edges and bases; returns the image_archs that are wanted no more.
@@ -135,42 +152,47 @@ BEGIN
     SELECT s.image_id, s.arch, s.recipe, s.tests_key, s.spec FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY s.ord
     ON CONFLICT (image_id, arch) DO UPDATE SET recipe = excluded.recipe, tests_key = excluded.tests_key, spec = excluded.spec, removed_at = NULL;
     UPDATE farm.plan_stage s SET image_arch_id = a.id FROM farm.image_arch a WHERE s.revision_id = revision AND a.image_id = s.image_id AND a.arch = s.arch;
+    ANALYZE farm.plan_stage (image_id, image_arch_id);
 
     DELETE FROM farm.image_parent e USING farm.plan_stage s WHERE s.revision_id = revision AND e.image_arch_id = s.image_arch_id;
+    WITH edge AS MATERIALIZED (
+        SELECT DISTINCT s.image_arch_id, s.arch, e->>'image' AS parent
+          FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e WHERE s.revision_id = revision
+    )
     INSERT INTO farm.image_parent (image_arch_id, parent_arch_id)
-    SELECT DISTINCT s.image_arch_id, a.id
-      FROM farm.plan_stage s
-     CROSS JOIN jsonb_array_elements(s.spec->'parents') e
-      JOIN farm.image i ON i.ref_id = ref AND i.name = e->>'image'
-      JOIN farm.image_arch a ON a.image_id = i.id AND a.arch = s.arch
-     WHERE s.revision_id = revision;
+    SELECT d.image_arch_id, a.id
+      FROM edge d
+      JOIN farm.image i ON i.ref_id = ref AND i.name = d.parent
+      JOIN farm.image_arch a ON a.image_id = i.id AND a.arch = d.arch;
 
     INSERT INTO farm.base (reference, arch)
     SELECT DISTINCT e->>'ref', s.arch FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision ORDER BY 1, 2
     ON CONFLICT (reference, arch) DO NOTHING;
     DELETE FROM farm.image_base e USING farm.plan_stage s WHERE s.revision_id = revision AND e.image_arch_id = s.image_arch_id;
+    WITH edge AS MATERIALIZED (
+        SELECT DISTINCT s.image_arch_id, s.arch, e->>'ref' AS reference
+          FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision
+    )
     INSERT INTO farm.image_base (image_arch_id, base_id)
-    SELECT DISTINCT s.image_arch_id, b.id
-      FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e JOIN farm.base b ON b.reference = e->>'ref' AND b.arch = s.arch
-     WHERE s.revision_id = revision;
+    SELECT d.image_arch_id, b.id FROM edge d JOIN farm.base b ON b.reference = d.reference AND b.arch = d.arch;
 
     WITH dropped AS (
         UPDATE farm.image_arch a SET removed_at = now()
           FROM farm.image i
          WHERE i.id = a.image_id AND i.ref_id = ref AND a.removed_at IS NULL AND i.removed_at IS NULL
-           AND EXISTS (SELECT FROM farm.plan_stage s WHERE s.revision_id = revision AND s.image_id = i.id)
-           AND NOT EXISTS (SELECT FROM farm.plan_stage s WHERE s.revision_id = revision AND s.image_arch_id = a.id)
+           AND i.id IN (SELECT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision)
+           AND a.id NOT IN (SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision)
         RETURNING a.id
     ), vanished AS (
         UPDATE farm.image i SET removed_at = now()
          WHERE i.ref_id = ref AND i.removed_at IS NULL
-           AND NOT EXISTS (SELECT FROM farm.plan_stage s WHERE s.revision_id = revision AND s.image_id = i.id)
+           AND i.id NOT IN (SELECT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision)
            AND NOT EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
         RETURNING i.id
     ), broken AS (
         UPDATE farm.image i SET broken_at = coalesce(i.broken_at, now())
          WHERE i.ref_id = ref AND i.removed_at IS NULL
-           AND NOT EXISTS (SELECT FROM farm.plan_stage s WHERE s.revision_id = revision AND s.image_id = i.id)
+           AND i.id NOT IN (SELECT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision)
            AND EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
     )
     SELECT ARRAY(SELECT d.id FROM dropped d UNION SELECT a.id FROM vanished v JOIN farm.image_arch a ON a.image_id = v.id ORDER BY 1) INTO removed;
@@ -238,6 +260,9 @@ BEGIN
     SELECT revision, e.ord, e.i->>'name', e.i->>'arch', e.i->>'recipe', e.i->>'tests_key', e.i->>'publish_key',
            e.i || jsonb_build_object('parents', coalesce(e.i->'parents', '[]'), 'externals', coalesce(e.i->'externals', '[]'))
       FROM jsonb_array_elements(plan->'images') WITH ORDINALITY e (i, ord);
+    -- PostgreSQL's planner knows nothing of rows that were made a moment ago; nested loops over 10,000 of them would take minutes.
+    ANALYZE farm.plan_stage;
+    PERFORM set_config('enable_nestloop', CASE WHEN jsonb_array_length(plan->'images') > 200 THEN 'off' ELSE 'on' END, true);
 
     errors := coalesce(plan->'errors', '[]') || farm.reject_staged(r.id, revision);
     DELETE FROM farm.definition_error d WHERE d.ref_id = r.id;
@@ -249,5 +274,5 @@ BEGIN
     WITH made AS (SELECT farm.add_jobs(farm.staged_jobs(revision), 0) AS ids)
     SELECT m.ids, ARRAY(SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY 1) || removed FROM made m;
     DELETE FROM farm.plan_stage s WHERE s.revision_id = revision;
-    PERFORM pg_notify('farm_change', 'images');
+    PERFORM set_config('enable_nestloop', 'on', true), pg_notify('farm_change', 'images');
 END $$;

@@ -34,6 +34,7 @@ CREATE VIEW dashboard.images AS
     SELECT a.id, n.title AS name, n.repository, n.ref, n.image, a.arch,
            w.desired::text, r.digest::text AS released, s.state,
            CASE WHEN i.broken_at IS NOT NULL THEN 'definition'
+                WHEN g.reason = 'quarantined' THEN 'quarantined'
                 WHEN g.state = 'failed' THEN g.kind || '-failed'
                 WHEN g.state = 'cancelled' THEN 'cancelled'
                 WHEN g.state IN ('waiting', 'ready') THEN coalesce(g.reason, g.kind || '-' || g.state)

@@ -7,7 +7,6 @@ REVOKE ALL ON SCHEMA farm, dashboard FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA farm, dashboard FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA farm FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA farm, dashboard FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES IN SCHEMA farm REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 -- Opens functions to a role: with the owner's rights, and names resolved as they were meant.
@@ -19,6 +18,7 @@ BEGIN
     FOREACH f IN ARRAY functions LOOP
         SELECT p.oid INTO STRICT oid FROM pg_proc p WHERE p.pronamespace = split_part(f, '.', 1)::regnamespace AND p.proname = split_part(f, '.', 2);
         EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, pg_temp', oid);
+        EXECUTE format('ALTER FUNCTION %s SET jit = off', oid);        -- compiling takes longer than any of them
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', oid, role);
     END LOOP;
 END $$;

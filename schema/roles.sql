@@ -19,4 +19,9 @@ BEGIN
     IF NOT has_database_privilege('bootfarm_migrator', current_database(), 'CREATE') THEN
         EXECUTE format('GRANT CREATE ON DATABASE %I TO bootfarm_migrator', current_database());
     END IF;
+    BEGIN
+        EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());       -- the views are many short joins: compiling them costs more than they do
+    EXCEPTION WHEN insufficient_privilege THEN
+        NULL;
+    END;
 END $$;
