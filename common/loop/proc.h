@@ -35,7 +35,7 @@ struct proc_spec {
     bf_time timeout;     /* wall clock; 0: none */
     bf_time silence;     /* since the last output; 0: none */
     bf_time grace;       /* between SIGTERM and SIGKILL; 0: 10 s */
-    uint64_t max_memory; /* RLIMIT_AS in bytes; 0: none */
+    uint64_t max_memory; /* RLIMIT_AS in bytes; 0: none; ignored in a build with sanitizers */
     bool merge_err;      /* stderr goes to on_out as well */
     /* May be NULL: that stream goes to /dev/null. Data is valid during the call only. */
     void (*on_out)(void *arg, const char *p, size_t n);

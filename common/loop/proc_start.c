@@ -162,6 +162,14 @@ static void close_stdio(struct launch *l)
         close_fd(&l->stdio[i]);
 }
 
+/* Programs under AddressSanitizer reserve terabytes: a limit on their address space would only say
+ * so. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { LIMITS_MEMORY = false };
+#else
+enum { LIMITS_MEMORY = true };
+#endif
+
 static int launch(const struct proc_spec *spec, const char *path, const struct env *env,
                   struct started *s, struct err *e)
 {
@@ -170,7 +178,7 @@ static int launch(const struct proc_spec *spec, const char *path, const struct e
                        .env = env->var.v,
                        .cwd = spec->cwd ? spec->cwd : "/",
                        .stdio = {-1, -1, -1, -1},
-                       .max_memory = spec->max_memory,
+                       .max_memory = LIMITS_MEMORY ? spec->max_memory : 0,
                        .cgroup_procs = s->cgroup.procs,
                        .cgroup_kill = s->cgroup.kill};
 

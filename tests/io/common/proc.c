@@ -454,6 +454,7 @@ Test(proc, pausing_past_the_end)
     run_release(&r);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) /* where no limit is set */
 Test(proc, memory_is_limited)
 {
     const char *argv[] = {"python3", "-c", "x = bytearray(400 << 20)", NULL};
@@ -466,6 +467,7 @@ Test(proc, memory_is_limited)
     cr_expect(strstr(r.err.p, "MemoryError") != NULL, "%s", r.err.p);
     run_release(&r);
 }
+#endif
 
 /* uv_spawn waits for SIGCHLD: ours must not eat it, nor the other way round. */
 static void on_uv_exit(uv_process_t *p, int64_t status, int sig)
