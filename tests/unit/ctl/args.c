@@ -23,7 +23,7 @@ static struct err why;
 static int parse(char **argv)
 {
     static char
-        *kept[16]; /* args points into it, and PARSE's array ends with the assertion around it */
+        *kept[256]; /* args points into it, and PARSE's array ends with the assertion around it */
     int argc = 0;
 
     do
