@@ -96,6 +96,7 @@ key_file = $T/curve.key
 state_dir = $T/$name
 planner = $BIN/bootfarm-planner
 insecure_registries = $REGISTRY
+planner_memory = ${PLANNER_MEMORY:-4GiB}
 CONF
     "$BIN/bootfarm-scheduler" run --config="$T/$name.conf" "$@" >>"$T/$name.log" 2>&1 &
     PID[$name]=$!
@@ -129,6 +130,7 @@ end() { # end NAME [SIGNAL]: and wait until it is gone
     kill "-${2:-TERM}" "${PID[$1]}"
     wait "${PID[$1]}" 2>/dev/null
     unset "PID[$1]"
+    ! grep -q 'Sanitizer: \|runtime error: ' "$T/$1.log" || fail "$1 has a memory error"
 }
 
 start_farm() { # everything but schedulers and workers
