@@ -67,6 +67,17 @@ static void seed_maps(void)
     map_seed(k[0], k[1]);
 }
 
+/* A database that is away is no reason not to start: it is asked for until it is there. */
+static int check_schema(const struct options *o, struct err *e)
+{
+    if (migrate_check(o->database, e) == 0)
+        return 0;
+    if (e->kind != ERR_TEMPORARY)
+        return -1;
+    log_warn("the schema was not checked", "error", e->msg);
+    return 0;
+}
+
 static int run(int argc, char **argv)
 {
     struct run r = {.argc = argc, .argv = argv};
@@ -81,6 +92,10 @@ static int run(int argc, char **argv)
         return complain(&e);
     }
     log_init("scheduler", (enum log_level)r.opt.log_level);
+    if (check_schema(&r.opt, &e)) {
+        options_release(&r.opt);
+        return complain(&e);
+    }
     seed_maps();
     BUG_ON(uv_loop_init(&r.loop));
     int rc = sched_open(&r.loop, &r.opt, &r.sched, &e);
@@ -132,17 +147,23 @@ static int migrate_main(int argc, char **argv)
     return rc ? complain(&e) : 0;
 }
 
+static const struct {
+    const char *name;
+    int (*fn)(int argc, char **argv);
+} commands[] = {{"run", run}, {"migrate", migrate_main}, {"keygen", keygen}};
+
+/* The command is the first argument that is no option, wherever it stands; the rest is the
+ * command's. */
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        int (*fn)(int argc, char **argv);
-    } commands[] = {{"run", run}, {"migrate", migrate_main}, {"keygen", keygen}};
-    for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            argv[1] = argv[0];
-            return commands[i].fn(argc - 1, argv + 1);
-        }
+    int at = 1;
+    while (at < argc && argv[at][0] == '-')
+        at++;
+    for (size_t i = 0; at < argc && i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(argv[at], commands[i].name) != 0)
+            continue;
+        memmove(&argv[at], &argv[at + 1], (size_t)(argc - at) * sizeof *argv);
+        return commands[i].fn(argc - 1, argv);
     }
     return run(argc, argv);
 }

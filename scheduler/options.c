@@ -62,7 +62,7 @@ static const struct conf conf = {
                "  migrate      apply the schema to the database\n"
                "  keygen FILE  make the farm's CURVE key and print its public half",
     .options = table,
-    .positional = "[FILE]",
+    .positional = "[run | migrate | keygen FILE]",
 };
 
 int options_load(int argc, char **argv, struct options *o, int *rest, struct err *e)
