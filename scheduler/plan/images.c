@@ -257,13 +257,15 @@ static void set_tags(struct build *b, struct draft *d)
     static struct text_at usual = {.text = "{ref}"};
     struct texts given = d->def->s.publish.tags;
     struct image *image = &d->image;
+    struct names names = d->names;
+    names.ref = b->in->ref; /* in tags only: content must not depend on the branch's name */
     if (!given.set)
         given = (struct texts){.v = &usual, .n = 1};
     image->tag = arena_array(b->a, given.n, sizeof *image->tag);
     image->release = arena_array(b->a, given.n, sizeof *image->release);
     for (size_t i = 0; i < given.n; i++) {
         const char *tag;
-        if (names_expand_tag(b->a, &given.v[i], &d->names, &d->errors, &tag) != TAG_OK ||
+        if (names_expand_tag(b->a, &given.v[i], &names, &d->errors, &tag) != TAG_OK ||
             has_tag(image, tag))
             continue;
         image->tag[image->tags++] = tag;
@@ -378,7 +380,7 @@ static void make_draft(struct build *b, const struct definition *def, const char
     d->image.layer = arena_memdup(b->a, def->layer, sizeof def->layer);
     d->image.layers = def->layers;
     d->names = (struct names){
-        .dir = def->below, .stem = def->stem, .repo = b->in->slug, .ref = b->in->ref, .cell = cell};
+        .dir = def->below, .stem = def->stem, .repo = b->in->slug, .cell = cell};
     set_name(b, d);
     attach_bad(b, d);
     expand_settings(b, d);

@@ -241,10 +241,13 @@ Test(definition, placeholders)
          .text = "args: { A: '{matrix.s}' }\npublish: { tags: ['{version}'] }\n"},
         {.path = "d/Containerfile", .text = CF},
         {.path = "d/image.yaml", .text = "publish: { tags: ['{version}', '{repo}'] }\n"},
+        {.path = "e/Containerfile", .text = CF},
+        {.path = "e/image.yaml", .text = "args: { A: '{ref}' }\n"},
         {.path = NULL}};
     struct fixture f;
     fixture_plan(&f, files);
-    expect_errors(&f, "b/image.yaml:1:7 placeholder\nc/image.yaml:1:12 placeholder");
+    expect_errors(&f, "b/image.yaml:1:7 placeholder\nc/image.yaml:1:12 placeholder\n"
+                      "e/image.yaml:1:12 placeholder");
     cr_expect_str_eq(f.plan.errors.list.v[0]->hint, "did you mean {dir}?");
     const struct image *a = image_of(&f, "n-x");
     cr_expect_str_eq(a->arg[0].value, "{\"k\": n-x}");
