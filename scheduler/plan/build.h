@@ -52,6 +52,8 @@ struct build {
 
 /* images.c: b->defs → b->drafts, by name and architecture; names that stand twice are errors. */
 void make_drafts(struct build *b);
+/* args.c: d->arg. */
+void make_args(struct build *b, struct draft *d);
 /* needs.c: fills image.need of every draft, with parents as indices into b->drafts. */
 void find_needs(struct build *b);
 void release_needs(struct build *b);

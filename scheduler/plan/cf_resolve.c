@@ -3,184 +3,12 @@
  *
  * Stages depend on earlier ones only, so one pass forward collects what each needs, and one pass
  * backward from the target marks what is reached. */
-#include "scheduler/plan/containerfile.h"
+#include "scheduler/plan/cf_resolver.h"
 
 #include "common/base/str.h"
 #include "scheduler/plan/reference.h"
 #include "scheduler/plan/tree.h"
 #include <strings.h>
-
-/* What a stage knows. ENV goes before ARG; a stage built on a stage inherits both. */
-struct scope {
-    const struct scope *base;
-    struct smap env, arg;
-};
-
-struct problem {
-    size_t stage;
-    struct diag_at at;
-    const char *code, *hint, *message;
-};
-
-struct link { /* `stage` needs `other` */
-    size_t stage, other;
-};
-
-struct resolver {
-    struct arena *a;
-    const struct cfile *f;
-    const struct cf_env *env;
-    struct cf_arg *own;       /* env->arg */
-    struct smap user, header; /* name → element of own; values of header ARGs */
-    struct scope *scope;      /* one per stage */
-    struct smap names;        /* stage name → index + 1, the latest so far */
-    size_t stage, target;
-    const char *file; /* of the instruction at hand: the parent's for ONBUILD */
-    VEC(struct cf_use) uses;
-    VEC(struct problem) problems;
-    VEC(struct link) links;
-    VEC(struct link) args; /* stage (SIZE_MAX: the header) declares the argument with this index */
-    bool in_header;
-    struct {
-        bool whole;
-        struct diag_at heredoc, after; /* file NULL: none */
-        VEC(const char *) sources;
-    } * seen; /* one per stage */
-};
-
-static struct diag_at at_file(const struct resolver *r, struct cf_pos at)
-{
-    return (struct diag_at){.file = r->file, .line = at.line, .column = at.column};
-}
-
-static void problem(struct resolver *r, struct cf_pos at, const char *code, const char *hint,
-                    const char *message)
-{
-    *vec_push(&r->problems) = (struct problem){
-        .stage = r->stage,
-        .at = at_file(r, at),
-        .code = code,
-        .hint = hint,
-        .message = message,
-    };
-}
-
-/* ---- values ---- */
-
-static const char *builtin(const struct resolver *r, const char *name)
-{
-    if (str_starts(name, "TARGET"))
-        name += strlen("TARGET");
-    else if (str_starts(name, "BUILD"))
-        name += strlen("BUILD");
-    else
-        return NULL;
-    if (strcmp(name, "PLATFORM") == 0)
-        return arena_fmt(r->a, "linux/%s", r->env->arch);
-    if (strcmp(name, "OS") == 0)
-        return "linux";
-    if (strcmp(name, "ARCH") == 0)
-        return r->env->arch;
-    return strcmp(name, "VARIANT") == 0 ? "" : NULL;
-}
-
-static const char *header_lookup(void *arg, const char *name)
-{
-    struct resolver *r = arg;
-    const char *value = smap_get(&r->header, name);
-    return value != NULL ? value : builtin(r, name);
-}
-
-static const char *scope_lookup(void *arg, const char *name)
-{
-    struct resolver *r = arg;
-    for (const struct scope *s = &r->scope[r->stage]; s != NULL; s = s->base) {
-        const char *value = smap_get(&s->env, name);
-        if (value != NULL)
-            return value;
-    }
-    for (const struct scope *s = &r->scope[r->stage]; s != NULL; s = s->base) {
-        const char *value = smap_get(&s->arg, name);
-        if (value != NULL)
-            return value;
-    }
-    return NULL;
-}
-
-static int expand(struct resolver *r, const char *text, struct cf_pos at, cf_lookup_fn *lookup,
-                  struct cf_expansion *out)
-{
-    struct err e = ERR_INIT;
-    if (strpbrk(text, "$\\'\"") == NULL) {
-        *out = (struct cf_expansion){.text = text};
-        return 0;
-    }
-    if (cf_expand(r->a, text, lookup, r, out, &e) == 0)
-        return 0;
-    problem(r, at, "bad-substitution", NULL, arena_str(r->a, e.msg));
-    *out = (struct cf_expansion){.text = ""};
-    return -1;
-}
-
-/* The definition's value of an argument, or NULL; notes that the argument is declared. */
-static const char *given_value(struct resolver *r, const char *name)
-{
-    const struct cf_arg *arg = smap_get(&r->user, name);
-    if (arg == NULL)
-        return NULL;
-    *vec_push(&r->args) =
-        (struct link){.stage = r->in_header ? SIZE_MAX : r->stage, .other = (size_t)(arg - r->own)};
-    return arg->value;
-}
-
-/* What ARG gives: the definition's value, the built-in one, its own default, the header's. */
-static void declare_arg(struct resolver *r, const struct cf_word *w, cf_lookup_fn *lookup,
-                        struct smap *into)
-{
-    struct cf_expansion x;
-    if (expand(r, w->text, w->at, lookup, &x) < 0)
-        return;
-    char *name = arena_str(r->a, x.text);
-    char *value = strchr(name, '=');
-    if (value != NULL)
-        *value++ = '\0';
-    const char *given = given_value(r, name);
-    if (given == NULL)
-        given = builtin(r, name);
-    if (given == NULL)
-        given = value;
-    if (given == NULL && !r->in_header)
-        given = smap_get(&r->header, name);
-    if (given == NULL)
-        return;
-    char *copy = arena_str(r->a, given);
-    smap_put(into, name, copy);
-}
-
-static void read_header(struct resolver *r)
-{
-    r->own = arena_memdup(r->a, r->env->arg, r->env->args * sizeof *r->own);
-    for (size_t i = 0; i < r->env->args; i++)
-        smap_put(&r->user, r->env->arg[i].name, &r->own[i]);
-    r->in_header = true;
-    for (size_t i = 0; i < r->f->headers; i++) {
-        for (size_t k = 0; k < r->f->header[i].words; k++)
-            declare_arg(r, &r->f->header[i].word[k], header_lookup, &r->header);
-    }
-    r->in_header = false;
-}
-
-/* All values of one ENV see what was there before it. */
-static void declare_env(struct resolver *r, const struct cf_instr *in)
-{
-    struct cf_expansion *x = arena_array(r->a, in->words + 1, sizeof *x);
-    for (size_t i = 0; i < in->words; i++) {
-        if (expand(r, in->word[i].text, in->word[i].at, scope_lookup, &x[i]) < 0)
-            return;
-    }
-    for (size_t i = 0; i + 1 < in->words; i += 2)
-        smap_put(&r->scope[r->stage].env, x[i].text, arena_str(r->a, x[i + 1].text));
-}
 
 /* ---- references ---- */
 
@@ -216,7 +44,7 @@ static size_t take_reference(struct resolver *r, enum cf_use_kind kind, const ch
                              struct cf_pos at, cf_lookup_fn *lookup, const char *platform)
 {
     struct cf_expansion x;
-    if (expand(r, written, at, lookup, &x) < 0)
+    if (resolver_expand(r, written, at, lookup, &x) < 0)
         return 0;
     struct cf_use use = {.kind = kind,
                          .written = written,
@@ -224,7 +52,7 @@ static size_t take_reference(struct resolver *r, enum cf_use_kind kind, const ch
                          .unset = x.unset != NULL ? x.unset : x.empty,
                          .platform = platform,
                          .context = is_context(r, written) || is_context(r, x.text),
-                         .at = at_file(r, at),
+                         .at = resolver_at(r, at),
                          .stage = r->stage};
     size_t stage = use.context ? 0 : stage_named(r, x.text);
     if (stage > 0) {
@@ -248,15 +76,15 @@ static const struct cf_flag *find_flag(const struct cf_instr *in, const char *na
 static void take_after(struct resolver *r, const struct cf_flag *after)
 {
     struct cf_expansion x;
-    r->seen[r->stage].after = at_file(r, after->at);
-    if (after->value == NULL || expand(r, after->value, after->at, header_lookup, &x) < 0)
+    r->seen[r->stage].after = resolver_at(r, after->at);
+    if (after->value == NULL || resolver_expand(r, after->value, after->at, header_lookup, &x) < 0)
         return;
     size_t other = stage_named(r, x.text);
     if (other > 0)
         needs_stage(r, other - 1);
     else
-        problem(r, after->at, "no-such-stage", NULL,
-                arena_fmt(r->a, "--after names no earlier stage '%s'", x.text));
+        resolver_problem(r, after->at, "no-such-stage",
+                         arena_fmt(r->a, "--after names no earlier stage '%s'", x.text));
 }
 
 static void take_from(struct resolver *r, const struct cf_instr *from)
@@ -265,7 +93,7 @@ static void take_from(struct resolver *r, const struct cf_instr *from)
     const struct cf_flag *after = find_flag(from, "after");
     struct cf_expansion x = {.text = NULL};
     if (platform != NULL && platform->value != NULL)
-        (void)!expand(r, platform->value, platform->at, header_lookup, &x);
+        (void)!resolver_expand(r, platform->value, platform->at, header_lookup, &x);
     if (after != NULL)
         take_after(r, after);
     size_t base =
@@ -285,7 +113,7 @@ static bool is_remote(const char *source)
 static void take_source(struct resolver *r, const char *text, struct cf_pos at)
 {
     struct cf_expansion x;
-    if (expand(r, text, at, scope_lookup, &x) < 0)
+    if (resolver_expand(r, text, at, scope_lookup, &x) < 0)
         return;
     const char *path = x.unset == NULL ? path_join(r->a, "", x.text) : NULL;
     if (path == NULL || *path == '\0')
@@ -349,11 +177,10 @@ static void take_mount(struct resolver *r, const struct cf_flag *f)
 static void take_instr(struct resolver *r, const struct cf_instr *in)
 {
     if (in->heredoc && r->seen[r->stage].heredoc.file == NULL)
-        r->seen[r->stage].heredoc = at_file(r, in->at);
+        r->seen[r->stage].heredoc = resolver_at(r, in->at);
     switch (in->op) {
     case CF_ARG:
-        for (size_t i = 0; i < in->words; i++)
-            declare_arg(r, &in->word[i], scope_lookup, &r->scope[r->stage].arg);
+        declare_args(r, in);
         break;
     case CF_ENV:
         declare_env(r, in);
@@ -399,7 +226,8 @@ static void take_stage(struct resolver *r, const struct cf_stage *s)
     take_triggers(r);
     for (size_t i = 0; i < s->n; i++)
         take_instr(r, &s->instr[i]);
-    if (s->name != NULL && expand(r, s->name->text, s->name->at, header_lookup, &name) == 0)
+    if (s->name != NULL &&
+        resolver_expand(r, s->name->text, s->name->at, header_lookup, &name) == 0)
         smap_put(&r->names, name.text, (void *)(uintptr_t)(r->stage + 1));
 }
 
@@ -416,7 +244,7 @@ static int find_target(struct resolver *r, struct diags *errors)
     for (size_t i = r->f->stages; i > 0; i--) {
         const struct cf_word *name = r->f->stage[i - 1].name;
         struct cf_expansion x;
-        if (name != NULL && expand(r, name->text, name->at, header_lookup, &x) == 0 &&
+        if (name != NULL && resolver_expand(r, name->text, name->at, header_lookup, &x) == 0 &&
             strcmp(x.text, target) == 0) {
             r->target = i - 1;
             return 0;
@@ -449,7 +277,7 @@ static int report(struct resolver *r, const bool *reached, struct diags *errors)
         const struct problem *p = &r->problems.v[i];
         if (!reached[p->stage])
             continue;
-        diag_add(errors, p->at, p->code, p->hint, "%s", p->message);
+        diag_add(errors, p->at, p->code, NULL, "%s", p->message);
         rc = -1;
     }
     return rc;

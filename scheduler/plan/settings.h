@@ -1,5 +1,5 @@
-/* settings.h - every key of an image's definition, decoded: one table (settings.c) gives names,
- * types, bounds and defaults.
+/* settings.h - every key of an image's definition, decoded: one table (settings_keys.c) gives
+ * names, types, bounds and defaults.
  *
  * Values are as written: placeholders are still in them (names.h). A key with an error keeps its
  * default, so that the rest of a broken definition can still be understood and named. */

@@ -1,0 +1,214 @@
+/* Flags, words and heredocs of one instruction. */
+#include "scheduler/plan/cf_parser.h"
+
+#include <ctype.h>
+
+static size_t skip_space(const char *s, size_t i, size_t end)
+{
+    while (i < end && is_space(s[i]))
+        i++;
+    return i;
+}
+
+/* One flag from s[i] on, which is "--": quotes are removed as buildah does it. Returns its end. */
+static size_t read_flag(const char *s, size_t i, size_t end, struct str *out, size_t *value_at)
+{
+    char quote = '\0';
+    *value_at = i;
+    for (; i < end && (quote != '\0' || !is_space(s[i])); i++) {
+        char c = s[i];
+        if (quote == '\0' && (c == '\'' || c == '"')) {
+            quote = c;
+        } else if (c == quote && quote != '\0') {
+            quote = '\0';
+        } else {
+            if (c == '\\' && i + 1 < end)
+                c = s[++i];
+            str_addch(out, c);
+            if (c == '=' && memchr(out->p, '=', out->len - 1) == NULL)
+                *value_at = i + 1;
+        }
+    }
+    return i;
+}
+
+static void add_flag(struct parser *p, const struct str *text, size_t value_at)
+{
+    char *name = arena_strn(p->a, text->p + 2, text->len - 2);
+    char *eq = strchr(name, '=');
+    if (eq != NULL)
+        *eq = '\0';
+    *vec_push(&p->flags) = (struct cf_flag){
+        .name = name, .value = eq != NULL ? eq + 1 : NULL, .at = cf_lines_at(&p->lines, value_at)};
+}
+
+size_t read_flags(struct parser *p, const char *s, size_t i, size_t end)
+{
+    struct str text = STR_INIT;
+    for (;;) {
+        i = skip_space(s, i, end);
+        if (i + 1 >= end || s[i] != '-' || s[i + 1] != '-')
+            break;
+        size_t value_at;
+        str_clear(&text);
+        i = read_flag(s, i, end, &text, &value_at);
+        if (strcmp(text.p, "--") == 0)
+            break;
+        add_flag(p, &text, value_at);
+    }
+    str_release(&text);
+    return skip_space(s, i, end);
+}
+
+void add_word(struct parser *p, const char *s, size_t from, size_t to)
+{
+    *vec_push(&p->words) = (struct cf_word){.text = arena_strn(p->a, s + from, to - from),
+                                            .at = cf_lines_at(&p->lines, from)};
+}
+
+void read_blank_words(struct parser *p, const char *s, size_t i, size_t end)
+{
+    while ((i = skip_space(s, i, end)) < end) {
+        size_t from = i;
+        while (i < end && !is_space(s[i]))
+            i++;
+        add_word(p, s, from, i);
+    }
+}
+
+/* End of the word at i: blanks inside quotes and escaped ones belong to it. */
+static size_t quoted_word_end(const char *s, size_t i, size_t end, char escape)
+{
+    char quote = '\0';
+    for (; i < end && (quote != '\0' || !is_space(s[i])); i++) {
+        if (s[i] == escape && quote != '\'' && i + 1 < end)
+            i++;
+        else if (quote != '\0' && s[i] == quote)
+            quote = '\0';
+        else if (quote == '\0' && (s[i] == '\'' || s[i] == '"'))
+            quote = s[i];
+    }
+    return i;
+}
+
+void read_quoted_words(struct parser *p, const char *s, size_t i, size_t end)
+{
+    while ((i = skip_space(s, i, end)) < end) {
+        size_t from = i;
+        i = quoted_word_end(s, i, end, p->lines.escape);
+        add_word(p, s, from, i);
+    }
+}
+
+void read_env(struct parser *p, const char *s, size_t i, size_t end, struct cf_pos pos)
+{
+    size_t first_end = quoted_word_end(s, i, end, p->lines.escape);
+    if (i == end)
+        return;
+    if (memchr(s + i, '=', first_end - i) == NULL) {
+        size_t name = i;
+        while (i < end && !is_space(s[i]))
+            i++;
+        size_t value = skip_space(s, i, end);
+        if (value == end) {
+            parser_fail(p, pos, "bad-env", NULL, "ENV takes a name and a value");
+            return;
+        }
+        add_word(p, s, name, i);
+        add_word(p, s, value, end);
+        return;
+    }
+    while ((i = skip_space(s, i, end)) < end) {
+        size_t from = i;
+        i = quoted_word_end(s, i, end, p->lines.escape);
+        const char *eq = memchr(s + from, '=', i - from);
+        if (eq == NULL) {
+            parser_fail(p, cf_lines_at(&p->lines, from), "bad-env", NULL, "there is no = in '%.*s'",
+                        (int)(i - from > 100 ? 100 : i - from), s + from);
+            return;
+        }
+        add_word(p, s, from, (size_t)(eq - s));
+        add_word(p, s, (size_t)(eq - s) + 1, i);
+    }
+}
+
+void read_paths(struct parser *p, const char *s, size_t i, size_t end, struct cf_pos pos)
+{
+    const char **item;
+    int n = i < end && s[i] == '[' ? cf_json(p->a, s + i, &item) : -1;
+    if (n == -2)
+        parser_fail(p, pos, "json-form", NULL, "the JSON form takes strings only");
+    if (n < 0) {
+        read_blank_words(p, s, i, end);
+        return;
+    }
+    for (int k = 0; k < n; k++)
+        *vec_push(&p->words) = (struct cf_word){.text = item[k], .at = cf_lines_at(&p->lines, i)};
+}
+
+/* ---- heredocs ---- */
+
+/* The word's heredoc name into *name (quotes removed): 1, and *chomp for "<<-"; 0 when it is none.
+ */
+static int heredoc_name(const char *w, size_t n, struct str *name, bool *chomp)
+{
+    size_t i = 0;
+    while (i < n && isdigit((unsigned char)w[i]))
+        i++;
+    if (n - i < 3 || w[i] != '<' || w[i + 1] != '<')
+        return 0;
+    i += 2;
+    *chomp = w[i] == '-';
+    i += *chomp;
+    if (i == n || memchr(w + i, '<', n - i) != NULL)
+        return 0;
+    char quote = '\0';
+    str_clear(name);
+    for (; i < n; i++) {
+        if (w[i] == quote && quote != '\0')
+            quote = '\0';
+        else if (quote == '\0' && (w[i] == '\'' || w[i] == '"'))
+            quote = w[i];
+        else {
+            if (w[i] == '\\' && quote != '\'' && i + 1 < n)
+                i++;
+            str_addch(name, w[i]);
+        }
+    }
+    return name->len > 0;
+}
+
+static void skip_body(struct parser *p, const struct str *name, bool chomp, struct cf_pos pos)
+{
+    const char *line;
+    size_t n;
+    while (cf_lines_raw(&p->lines, &line, &n)) {
+        while (chomp && n > 0 && *line == '\t') {
+            line++;
+            n--;
+        }
+        if (n == name->len && memcmp(line, name->p, n) == 0)
+            return;
+    }
+    parser_fail(p, pos, "unterminated-heredoc", NULL, "the heredoc %s is not closed", name->p);
+}
+
+bool read_heredocs(struct parser *p, size_t i)
+{
+    const char *s = p->lines.text.p;
+    size_t end = p->lines.text.len;
+    bool found = false, chomp = false;
+    if (memmem(s + i, end - i, "<<", 2) == NULL)
+        return false;
+    struct str name = STR_INIT;
+    while ((i = skip_space(s, i, end)) < end) {
+        size_t from = i;
+        i = quoted_word_end(s, i, end, '\\');
+        if (heredoc_name(s + from, i - from, &name, &chomp)) {
+            found = true;
+            skip_body(p, &name, chomp, cf_lines_at(&p->lines, from));
+        }
+    }
+    str_release(&name);
+    return found;
+}
