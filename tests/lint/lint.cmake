@@ -1,5 +1,5 @@
 # Rules that no compiler checks. Each prints file:line of what breaks it.
-foreach(rule banned format includes text selftest)
+foreach(rule banned format includes readme text selftest)
   add_test(NAME lint_${rule} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lint/${rule}
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(lint_${rule} PROPERTIES LABELS lint TIMEOUT 120)

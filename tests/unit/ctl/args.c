@@ -22,8 +22,8 @@ static struct err why;
 
 static int parse(char **argv)
 {
-    static char
-        *kept[256]; /* args points into it, and PARSE's array ends with the assertion around it */
+    /* args points into it, and PARSE's array ends with the assertion around it. */
+    static char *kept[256];
     int argc = 0;
 
     do
