@@ -22,6 +22,7 @@ const struct arg_option options_mirror[] = {
 };
 const struct arg_option options_test[] = {
     LOCAL_OPTIONS,
+    {"insecure", 0, NULL, "Of a reference: its registry has no certificate that is trusted here"},
     {"boot", 0, "WORD", "Of a reference: auto (default), yes or no"},
     {"ready", 0, "TEXT",
      "Of a reference: systemd unit, or pattern on the console (default multi-user.target)"},

@@ -6,6 +6,7 @@
 #include "common/loop/file.h"
 #include "ctl/ctl.h"
 #include "ctl/program.h"
+#include "ctl/resolve.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -14,9 +15,10 @@
 #define RESULT_MAX ((size_t)1 << 20)
 
 struct place {
-    char *dir;   /* everything below it is ours */
-    char *order; /* the work order */
-    char *work;  /* the executor's directory */
+    char *dir;    /* everything below it is ours */
+    char *order;  /* the work order */
+    char *work;   /* the executor's directory */
+    char *config; /* NULL: the one that was given, or the defaults */
 };
 
 static int place_make(struct place *p, struct err *e)
@@ -41,6 +43,7 @@ static void place_remove(struct place *p)
     free(p->dir);
     free(p->order);
     free(p->work);
+    free(p->config);
 }
 
 /* ---- the result -------------------------------------------------------------------------------
@@ -104,12 +107,18 @@ static int tell_result(struct ctl *c, const struct place *p, struct err *e)
 
 static int execute(struct ctl *c, const struct place *p, const char *kind, struct err *e)
 {
-    const char *config = arg_value(&c->args, "config");
-    const char *argv[] = {
-        "bootfarm-exec", kind, "--order", p->order, "--dir", p->work, config ? "--config" : NULL,
-        config,          NULL};
-    int status = program_run(argv, NULL, e);
+    const char *config = p->config ? p->config : arg_value(&c->args, "config");
+    const char *argv[12] = {"bootfarm-exec", kind, "--order", p->order, "--dir", p->work};
+    size_t n = 6;
+    int status;
 
+    if (config) {
+        argv[n++] = "--config";
+        argv[n++] = config;
+    }
+    if (arg_flag(&c->args, "fake"))
+        argv[n++] = "--fake";
+    status = program_run(argv, NULL, e);
     if (status < 0)
         return -1;
     if (status > 0)
@@ -206,7 +215,8 @@ static json_t *test_member(struct ctl *c, const struct test_options *o)
                      "ready", ready ? ready : "multi-user.target");
 }
 
-static json_t *reference_order(struct ctl *c, const char *reference, const struct test_options *o)
+static json_t *reference_order(struct ctl *c, const char *reference, const char *source,
+                               const struct test_options *o)
 {
     BF_CLEANUP(free_ptr) char *job = xasprintf("test:%s:%s", reference, host_arch());
     const char *dir = arg_value(&c->args, "scripts-dir");
@@ -219,14 +229,44 @@ static json_t *reference_order(struct ctl *c, const char *reference, const struc
         BUG("no random numbers");
     id128_format(id, attempt);
     digest_format(&(struct sha256){{0}}, key);
-    order = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o}", "v", 1, "kind", "test", "job",
-        job, "attempt", attempt, "image", reference, "arch", host_arch(), "input_key", key,
-        "timeout_ms", (json_int_t)(o->timeout / BF_MSEC), "silence_ms",
-        (json_int_t)(o->timeout / BF_MSEC), "source", reference, "test", test_member(c, o));
+    order =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o}", "v", 1, "kind", "test",
+                  "job", job, "attempt", attempt, "image", reference, "arch", host_arch(),
+                  "input_key", key, "timeout_ms", (json_int_t)(o->timeout / BF_MSEC), "silence_ms",
+                  (json_int_t)(o->timeout / BF_MSEC), "source", source, "test", test_member(c, o));
     if (scripts)
         json_object_set_new(order, "scripts_dir", json_string(scripts));
     return order;
+}
+
+/* Without a configuration of its own the executor, too, must know that the registry is insecure. */
+static int write_config(struct ctl *c, struct place *p, const char *reference, struct err *e)
+{
+    BF_CLEANUP(free_ptr) char *text = NULL;
+
+    if (!arg_flag(&c->args, "insecure") || arg_value(&c->args, "config"))
+        return 0;
+    p->config = xasprintf("%s/exec.conf", p->dir);
+    text = xasprintf("insecure_registries = %.*s\n", (int)strcspn(reference, "/"), reference);
+    return file_write_atomic(p->config, text, strlen(text), 0600, e);
+}
+
+static int test_reference(struct ctl *c, struct place *p, const char *reference,
+                          const struct test_options *o, struct err *e)
+{
+    BF_CLEANUP(str_release) struct str source = STR_INIT;
+    BF_CLEANUP(json_free) json_t *order = NULL;
+    BF_CLEANUP(free_ptr) char *text = NULL;
+
+    if (reference_resolve(reference, arg_value(&c->args, "config"), arg_flag(&c->args, "insecure"),
+                          &source, e) < 0)
+        return -1;
+    order = reference_order(c, reference, source.p, o);
+    text = json_dumps(order, JSON_COMPACT);
+    if (place_make(p, e) < 0 || write_config(c, p, reference, e) < 0 ||
+        write_order(p, text, strlen(text), e) < 0)
+        return -1;
+    return execute(c, p, "test", e);
 }
 
 int local_reference(struct ctl *c, const char *reference)
@@ -234,17 +274,11 @@ int local_reference(struct ctl *c, const char *reference)
     struct place p = {0};
     struct err e = ERR_INIT;
     struct test_options o;
-    BF_CLEANUP(json_free) json_t *order = NULL;
-    BF_CLEANUP(free_ptr) char *text = NULL;
     int status = read_test_options(c, &o);
 
     if (status != EXIT_DONE)
         return status;
-    order = reference_order(c, reference, &o);
-    text = json_dumps(order, JSON_COMPACT);
-    if ((status = place_make(&p, &e)) == 0 &&
-        (status = write_order(&p, text, strlen(text), &e)) == 0)
-        status = execute(c, &p, "test", &e);
+    status = test_reference(c, &p, reference, &o, &e);
     place_remove(&p);
     return status < 0 ? ctl_fail(&e) : status;
 }

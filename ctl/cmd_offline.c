@@ -4,15 +4,27 @@
 #include "ctl/program.h"
 #include <stdlib.h>
 
-const struct arg_option options_lint[] = {
-    {"rev", 0, "REV", "A commit, branch or tag instead of what lies in the folder"},
-    {"config", 0, "FILE", "Stands in for bootfarm.yaml"},
+/* For the help only: bootfarm-planner reads them itself. */
+#define REPO_OPTIONS                                                             \
+    {"rev", 0, "REV", "A commit, branch or tag instead of HEAD"},                \
+        {"disk", 0, NULL, "The files as they are on the disk, not a commit's"},  \
+        {"config", 0, "FILE", "Stands in for bootfarm.yaml"},                    \
+        {"arch", 0, "ARCH", "Architecture where none is said (this host's)"},    \
+        {"slug", 0, "NAME", "Name of the repository (the folder's)"},            \
+        {"registry", 0, "HOST", "Release registry, for references to releases"}, \
+        {"ref", 0, "NAME", "Branch or tag, for {ref}"},                          \
+    {                                                                            \
+        "alias", 0, "NAME=REF", "What a short image name means; may be repeated" \
+    }
+
+const struct arg_option options_init[] = {
+    {"arch", 0, "ARCH", "Architecture where none is said (this host's)"},
     {0},
 };
+const struct arg_option options_lint[] = {REPO_OPTIONS, {0}};
 const struct arg_option options_plan[] = {
-    {"rev", 0, "REV", "A commit, branch or tag instead of what lies in the folder"},
     {"since", 0, "REV", "Only what changed since then, and what depends on it"},
-    {"config", 0, "FILE", "Stands in for bootfarm.yaml"},
+    REPO_OPTIONS,
     {0},
 };
 

@@ -60,7 +60,7 @@ extern const struct arg_option options_status[], options_repo_add[], options_sit
     options_worker_enroll[], options_worker_list[], options_job_list[], options_job_logs[],
     options_build[], options_test[], options_mirror[], options_queue[], options_events[],
     options_release_list[], options_presence_list[], options_command_list[], options_command[],
-    options_publish[], options_plan[], options_lint[];
+    options_publish[], options_plan[], options_lint[], options_init[];
 
 /* Shows the log of a job and waits for its end: 0 succeeded or skipped, 1 anything else. */
 int job_follow(struct ctl *c, int64_t job);
