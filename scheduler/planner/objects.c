@@ -119,14 +119,22 @@ int repo_commit(struct repo *r, const char *rev, char oid[static OID_TEXT], stru
     return rc;
 }
 
-bool repo_has_commit(struct repo *r, const char *oid)
+int repo_ref_commit(struct repo *r, const char *ref, char oid[static OID_TEXT], struct err *e)
 {
     git_oid id;
-    git_commit *commit = NULL;
-    bool found = r->git != NULL && git_oid_fromstr(&id, oid) == 0 &&
-                 git_commit_lookup(&commit, r->git, &id) == 0;
-    git_commit_free(commit);
-    return found;
+    git_object *any = NULL, *commit = NULL;
+    int rc = git_reference_name_to_id(&id, r->git, ref);
+    if (rc == 0)
+        rc = git_object_lookup(&any, r->git, &id, GIT_OBJECT_ANY);
+    if (rc == 0)
+        rc = git_object_peel(&commit, any, GIT_OBJECT_COMMIT);
+    if (rc == 0)
+        git_oid_tostr(oid, OID_TEXT, git_object_id(commit));
+    else
+        git_failed(e, ref);
+    git_object_free(any);
+    git_object_free(commit);
+    return rc == 0 ? 0 : -1;
 }
 
 void repo_prune(struct repo *r, bool (*keep)(void *arg, const char *ref), void *arg)

@@ -29,7 +29,9 @@ char *repo_head_branch(struct repo *r);
 /* The commit that a revision means (peeled). */
 int repo_commit(struct repo *r, const char *rev, char oid[static OID_TEXT],
                 struct err *e) BF_MUST_CHECK;
-bool repo_has_commit(struct repo *r, const char *oid);
+/* The same for a full name ("refs/tags/v1") of a mirror. */
+int repo_ref_commit(struct repo *r, const char *ref, char oid[static OID_TEXT],
+                    struct err *e) BF_MUST_CHECK;
 /* Local refs "refs/heads/…" and "refs/tags/…" of a mirror that `keep` does not want are deleted. */
 void repo_prune(struct repo *r, bool (*keep)(void *arg, const char *ref), void *arg);
 

@@ -70,7 +70,7 @@ static int read_fetched(struct poll *p, struct err *e)
 {
     vec_for_each (i, &p->watch) {
         struct watched *w = &p->watch.v[i];
-        if (!w->changed || repo_commit(p->repo, w->ref, w->oid, e) == 0)
+        if (!w->changed || repo_ref_commit(p->repo, w->ref, w->oid, e) == 0)
             continue;
         w->no_commit = str_starts(w->ref, "refs/tags/");
         p->fault = FAULT_REPOSITORY;
@@ -102,7 +102,7 @@ static int fetch_changed(struct poll *p, bool *spoilt, struct err *e)
         const struct watched *w = &p->watch.v[i];
         char have[OID_TEXT];
         if (w->changed &&
-            (repo_commit(p->repo, w->ref, have, NULL) < 0 || strcmp(have, w->oid) != 0))
+            (repo_ref_commit(p->repo, w->ref, have, NULL) < 0 || strcmp(have, w->oid) != 0))
             *vec_push(&missing) = w->ref;
     }
     *spoilt = false;

@@ -329,11 +329,11 @@ Test(poll, broken_definitions_stop_only_their_images)
     site_close(&s);
 }
 
-static void expect_fault(struct site *s, const char *url, const char *kind)
+static void expect_fault(struct site *s, const char *url, const char *kind, int timeout_ms)
 {
     json_t *in = site_input(s);
     json_object_set_new(in, "url", json_string(url));
-    json_object_set_new(in, "timeout_ms", json_integer(1500));
+    json_object_set_new(in, "timeout_ms", json_integer(timeout_ms));
     json_t *out = site_poll_with(s, in, 1);
     const json_t *error = json_object_get(out, "error");
     cr_expect_str_eq(text_of(error, "kind"), kind, "%s: %s (%s)", url, text_of(error, "kind"),
@@ -348,13 +348,13 @@ Test(poll, faults_of_the_remote_have_a_kind)
     site_open(&s);
     char *nothing = xasprintf("file://%s/nothing.git", s.dir), *marker = xasprintf("%s/ran", s.dir);
     char *program = xasprintf("ext::touch %s", marker);
-    expect_fault(&s, nothing, "repository");
-    expect_fault(&s, "git://127.0.0.1:1/x", "unreachable");
-    expect_fault(&s, "https://127.0.0.1:1/x", "unreachable");
-    expect_fault(&s, "http://127.0.0.1:1/x", "repository"); /* not an allowed protocol */
-    expect_fault(&s, program, "repository");
-    expect_fault(&s, "--upload-pack=touch /tmp/x", "repository");
-    expect_fault(&s, "", "repository");
+    expect_fault(&s, nothing, "repository", 60000);
+    expect_fault(&s, "git://127.0.0.1:1/x", "unreachable", 60000);
+    expect_fault(&s, "https://127.0.0.1:1/x", "unreachable", 60000);
+    expect_fault(&s, "http://127.0.0.1:1/x", "repository", 60000); /* not an allowed protocol */
+    expect_fault(&s, program, "repository", 60000);
+    expect_fault(&s, "--upload-pack=touch /tmp/x", "repository", 60000);
+    expect_fault(&s, "", "repository", 60000);
     struct stat st;
     cr_expect_neq(stat(marker, &st), 0, "a program of the URL was run");
     free(nothing);
@@ -375,7 +375,7 @@ Test(poll, a_server_that_says_nothing_is_left_at_the_deadline)
     cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
     char *url = xasprintf("git://127.0.0.1:%d/x", ntohs(at.sin_port));
     bf_time start = clock_mono();
-    expect_fault(&s, url, "unreachable");
+    expect_fault(&s, url, "unreachable", 1000);
     cr_expect_lt(clock_mono() - start, 20 * BF_SEC);
     close(fd);
     free(url);
@@ -392,7 +392,7 @@ Test(poll, a_commit_with_a_forbidden_path_is_refused)
                              "git push -q origin $(git commit-tree -m evil $t):refs/heads/main");
     site_run(&s, s.work, "sh", "-c", script, NULL);
     char *url = xasprintf("file://%s", s.remote);
-    expect_fault(&s, url, "repository");
+    expect_fault(&s, url, "repository", 60000);
     free(url);
     free(script);
     site_close(&s);
