@@ -94,13 +94,13 @@ Test(migrate, goes_on_after_one_that_was_cut_short)
     struct err e = ERR_INIT;
     cr_expect_eq(migrate_run(info, &e), -1);
     cr_expect_eq(e.kind, ERR_INPUT, "%s", e.msg);
-    size_t done = (size_t)atoi(ask(info, "SELECT count(*) FROM farm.migration"));
+    size_t done = strtoul(ask(info, "SELECT count(*) FROM farm.migration"), NULL, 10);
     cr_assert(done > 0 && done < n_migrations, "%zu", done);
     cr_expect(strstr(e.msg, migrations[done].name) != NULL, "names the one that failed: %s", e.msg);
     cr_expect(strstr(e.msg, "stopped") != NULL, "%s", e.msg);
     ask(info, "DROP EVENT TRIGGER stop");
     run_ok(info);
-    cr_expect_eq((size_t)atoi(ask(info, "SELECT count(*) FROM farm.migration")), n_migrations);
+    cr_expect_eq(strtoul(ask(info, "SELECT count(*) FROM farm.migration"), NULL, 10), n_migrations);
 }
 
 Test(migrate, refuses_a_schema_that_it_does_not_know)
