@@ -13,7 +13,7 @@ LANGUAGE sql STABLE AS $$
                 ELSE farm.us(p.polled_at + w.wait * (1 - jitter * (abs(hashint8(p.id # farm.us(p.polled_at))::bigint) % 1000) / 1000.0)) END AS next_us
       FROM farm.repo p
      CROSS JOIN LATERAL (SELECT CASE WHEN p.failures = 0 THEN p.poll_every
-                                     ELSE greatest(p.poll_every, least(interval '30 minutes', interval '10 seconds' * 2 ^ least(p.failures, 8))) END AS wait) w
+                                     ELSE least(interval '30 minutes', interval '2.5 seconds' * 2 ^ least(p.failures, 10)) END AS wait) w
      WHERE p.removed_at IS NULL
      ORDER BY next_us, p.id
 $$;
