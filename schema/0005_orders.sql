@@ -90,6 +90,7 @@ BEGIN
             'pins', farm.build_pins(j.image_id, arch, spec, j.pins), 'push', j.repository,
             'cache', CASE WHEN coalesce((b.build->>'cache')::boolean, true)
                           THEN farm.setting('staging_registry') || '/cache/' || split_part(farm.image_path(j.image_id), '/', 1) END,
+            'contexts', coalesce(b.build->'contexts', '{}'),
             'network', b.build->'network', 'memory', b.build->'memory', 'cpus', b.build->'cpus', 'secrets', coalesce(b.build->'secrets', '[]'),
             'timestamp', coalesce(b.build->'timestamp', '0'), 'no_cache', j.forced > 0,
             'timeout_ms', b.build->'timeout_ms', 'silence_ms', b.build->'silence_ms')

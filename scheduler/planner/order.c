@@ -89,6 +89,7 @@ static int add_build(const struct offline *f, const struct image *image, const c
     json_object_set_new(o, "context_dir", json_text(path));
     json_object_set_new(o, "containerfile", json_text(image->containerfile));
     json_object_set_new(o, "pins", pins(image));
+    json_object_set_new(o, "names", strings(image->provides, image->n_provides));
     json_object_set_new(o, "push", json_null());
     json_object_set_new(o, "cache", json_null());
     json_object_set_new(o, "no_cache", json_boolean(!image->s.build.cache));

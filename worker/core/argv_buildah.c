@@ -55,6 +55,7 @@ void argv_buildah_build(struct argv *a, const struct buildah *b, const struct bu
     }
     add_pairs(a, "--build-arg=", w->args, w->n_args, "=");
     add_pairs(a, "--build-context=", w->pins, w->n_pins, "=docker-image://");
+    add_pairs(a, "--build-context=", w->contexts, w->n_contexts, "=");
     if (w->needs_dir != NULL)
         argv_addf(a, "--build-context=needs_images=%s", w->needs_dir);
     add_pairs(a, "--secret=id=", w->secrets, w->n_secrets, ",src=");

@@ -32,8 +32,9 @@ struct buildah_build {
     const char *tag;           /* local name of the result */
     const char *cache;         /* repository of the remote layer cache; NULL: none */
     const struct pair *args, *pins,
-        *secrets; /* pins: text and HOST/REPO@digest; secrets: id and file */
-    size_t n_args, n_pins, n_secrets;
+        *secrets;                /* pins: text and HOST/REPO@digest; secrets: id and file */
+    const struct pair *contexts; /* name and directory */
+    size_t n_args, n_pins, n_secrets, n_contexts;
     const char *needs_dir; /* named context needs_images; NULL: none */
     int64_t timestamp;
     bool no_cache;

@@ -1,6 +1,7 @@
 #include "worker/core/cpio.h"
 
-#include <sys/stat.h>
+/* The format's own numbers for the types of files. */
+enum { CPIO_DIR = 0040000, CPIO_FILE = 0100000, CPIO_CHAR = 0020000 };
 
 void cpio_init(struct cpio *c)
 {
@@ -33,18 +34,18 @@ static void entry(struct cpio *c, const char *path, unsigned mode, unsigned link
 
 void cpio_dir(struct cpio *c, const char *path)
 {
-    entry(c, path, S_IFDIR | 0755, 2, "", 0, 0, 0);
+    entry(c, path, CPIO_DIR | 0755, 2, "", 0, 0, 0);
 }
 
 void cpio_file(struct cpio *c, const char *path, unsigned mode, const void *p, size_t n)
 {
     BUG_ON(n > UINT32_MAX);
-    entry(c, path, S_IFREG | mode, 1, p, n, 0, 0);
+    entry(c, path, CPIO_FILE | mode, 1, p, n, 0, 0);
 }
 
 void cpio_device(struct cpio *c, const char *path, unsigned major, unsigned minor)
 {
-    entry(c, path, S_IFCHR | 0600, 1, "", 0, major, minor);
+    entry(c, path, CPIO_CHAR | 0600, 1, "", 0, major, minor);
 }
 
 void cpio_end(struct cpio *c)

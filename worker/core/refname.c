@@ -85,16 +85,11 @@ bool ref_is_pinned(const char *s)
 
 bool ref_is_local(const char *s)
 {
-    size_t n = strlen(s);
-    if (n == 0 || n >= REF_MAX)
+    if (s[0] == '\0' || strlen(s) >= REF_MAX)
         return false;
-    const char *slash = strrchr(s, '/');
-    const char *colon = strrchr(s, ':');
-    if (colon != NULL && (slash == NULL || colon > slash)) {
-        if (!tag_is_valid(colon + 1))
-            return false;
-        n = (size_t)(colon - s);
-    }
+    size_t n = ref_untagged_len(s);
+    if (s[n] == ':' && !tag_is_valid(s + n + 1))
+        return false;
     return components_are_valid(s, n) || repo_is_valid(s, n);
 }
 
@@ -168,6 +163,15 @@ const char *ref_base_name(const char *ref, size_t *n)
 size_t ref_repo_len(const char *pinned)
 {
     return strcspn(pinned, "@");
+}
+
+size_t ref_untagged_len(const char *ref)
+{
+    const char *slash = strrchr(ref, '/');
+    const char *colon = strrchr(ref, ':');
+    if (colon == NULL || (slash != NULL && colon < slash))
+        return strlen(ref);
+    return (size_t)(colon - ref);
 }
 
 size_t ref_host_len(const char *ref)

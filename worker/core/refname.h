@@ -26,6 +26,8 @@ bool text_is_plain(const char *s, size_t max);
 const char *ref_base_name(const char *ref, size_t *n);
 /* The length of the part before '@' of a pinned reference. */
 size_t ref_repo_len(const char *pinned);
+/* The length of a reference before its tag; all of it where there is none. */
+size_t ref_untagged_len(const char *ref);
 /* HOST[:PORT] of a reference with a host: its length. */
 size_t ref_host_len(const char *ref);
 

@@ -148,33 +148,61 @@ int artifact_unpack(struct exec *x, struct result *r, const struct order_artifac
 }
 
 /* skopeo's own oci-archive: holds the times of its files, so the tar is made here. */
-static int make_archive(struct exec *x, struct result *r, const char *image, const char *entry)
+static int make_archive(struct exec *x, struct result *r, const char *from, const char *name, int n,
+                        const char *dir)
+{
+    struct err e = ERR_INIT;
+    BF_CLEANUP(free_ptr) char *layout = xasprintf("%s/tmp/needs", x->dir);
+    BF_CLEANUP(free_ptr) char *to = xasprintf("oci:%s:%.*s", layout, n, name);
+    BF_CLEANUP(free_ptr) char *file = xasprintf("%s/image.oci.tar", dir);
+    if (registry_copy(x, r, from, to, BLAME_BASE_NOT_FOUND) < 0)
+        return -1;
+    if (dir_make(dir, 0700, &e) < 0 || tar_pack(layout, file, &e) < 0 || dir_remove(layout, &e) < 0)
+        return result_err(r, blame_of(&e), &e);
+    return 0;
+}
+
+static int cache_archive(struct exec *x, struct result *r, const char *image, const char *entry)
 {
     size_t n;
     const char *name = ref_base_name(image, &n);
     struct err e = ERR_INIT;
-    BF_CLEANUP(free_ptr) char *made = xasprintf("%s.%s", entry, x->order->attempt);
-    BF_CLEANUP(free_ptr) char *layout = xasprintf("%s/tmp/needs", x->dir);
     BF_CLEANUP(free_ptr) char *from = xasprintf("docker://%s", image);
-    BF_CLEANUP(free_ptr) char *to = xasprintf("oci:%s:%.*s", layout, (int)n, name);
-    BF_CLEANUP(free_ptr) char *file = xasprintf("%s/image.oci.tar", made);
-    if (registry_copy(x, r, from, to, BLAME_BASE_NOT_FOUND) < 0)
+    BF_CLEANUP(free_ptr) char *made = xasprintf("%s.%s", entry, x->order->attempt);
+    if (cache_has(entry))
+        return 0;
+    int rc = make_archive(x, r, from, name, (int)n, made);
+    if (rc == 0 && cache_put(made, entry, &e) < 0)
+        rc = result_err(r, BLAME_TOOL_FAILED, &e);
+    discard(x, made);
+    return rc;
+}
+
+/* Not kept: the name may mean another image tomorrow. */
+static int local_archive(struct exec *x, struct result *r, const struct storage *s,
+                         const char *image, char **file)
+{
+    size_t n;
+    const char *name = ref_base_name(image, &n);
+    BF_CLEANUP(free_ptr) char *dir = xasprintf("%s/tmp/%.*s", x->dir, (int)n, name);
+    BF_CLEANUP(free_ptr)
+    char *from = xasprintf("containers-storage:[%s+%s]%s", s->root, s->runroot, image);
+    if (make_archive(x, r, from, name, (int)n, dir) < 0)
         return -1;
-    if (dir_make(made, 0700, &e) < 0 || tar_pack(layout, file, &e) < 0 ||
-        dir_remove(layout, &e) < 0 || cache_put(made, entry, &e) < 0) {
-        discard(x, made);
-        return result_err(r, blame_of(&e), &e);
-    }
+    *file = xasprintf("%s/image.oci.tar", dir);
     return 0;
 }
 
-int artifact_image(struct exec *x, struct result *r, const char *image, char **file)
+int artifact_image(struct exec *x, struct result *r, const struct storage *s, const char *image,
+                   char **file)
 {
     struct err e = ERR_INIT;
+    if (!ref_is_pinned(image))
+        return local_archive(x, r, s, image, file);
     BF_CLEANUP(free_ptr) char *entry = cache_path(x, "images", digest_of(image), &e);
     if (entry == NULL)
         return result_err(r, BLAME_TOOL_FAILED, &e);
-    if (!cache_has(entry) && make_archive(x, r, image, entry) < 0)
+    if (cache_archive(x, r, image, entry) < 0)
         return -1;
     *file = xasprintf("%s/image.oci.tar", entry);
     return 0;

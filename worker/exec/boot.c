@@ -92,7 +92,7 @@ static int write_initrd(struct boot *b, const char *scripts_dir, struct err *e)
         .modules = &b->modules,
         .scripts_dir = scripts_dir,
         .order = b->x->order,
-        .seconds = b->x->order->test.timeout / BF_SEC,
+        .seconds = b->time / BF_SEC,
     };
     return initrd_write(&d, b->initrd, e);
 }
@@ -144,7 +144,7 @@ int boot_run(struct boot *b)
     json_object_set_new(b->r->detail, "accel", json_string(b->kvm ? "kvm" : "tcg"));
     b->vm = (struct vm){
         .x = b->x,
-        .limit = o->timeout + GRACE,
+        .limit = b->time + GRACE,
         .pattern = o->pattern,
         .qemu = {.kvm = b->kvm,
                  .cpus = cpus_for(b),

@@ -9,6 +9,7 @@
 struct boot {
     struct exec *x;
     struct result *r;
+    bf_time time;  /* for boot and scripts */
     int root;      /* the mounted image; -1: closed */
     char *mount;   /* its path */
     char *version; /* of the kernel; NULL: the image has none */

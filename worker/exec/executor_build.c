@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct build {
@@ -31,7 +30,8 @@ struct build {
     char *context;   /* directory */
     char *needs_dir; /* NULL: none */
     char *tag;       /* local name of the result */
-    VEC(struct pair) pins, args;
+    VEC(struct pair) pins, args, contexts;
+    struct argv owned; /* strings that the pairs point to */
 };
 
 static int infra(struct build *b, const struct err *e)
@@ -56,12 +56,12 @@ static int copy_file(const char *from, const char *to, struct err *e)
 }
 
 /* NAME.oci.tar in the named context needs_images; NAME is the last part of the reference. */
-static int lay_ready(struct build *b, const struct pin *pin)
+static int lay_ready(struct build *b, const char *ref, const char *image)
 {
     BF_CLEANUP(free_ptr) char *cached = NULL;
     struct err e = ERR_INIT;
     size_t n;
-    const char *name = ref_base_name(pin->ref, &n);
+    const char *name = ref_base_name(ref, &n);
     if (b->needs_dir == NULL) {
         b->needs_dir = xasprintf("%s/needs_images", b->x->dir);
         if (dir_make(b->needs_dir, 0755, &e) < 0)
@@ -71,7 +71,7 @@ static int lay_ready(struct build *b, const struct pin *pin)
     if (access(path, F_OK) == 0)
         return result_fail(b->r, BLAME_CONTAINERFILE, "two of needs_images are called %.*s.oci.tar",
                            (int)n, name);
-    if (artifact_image(b->x, b->r, pin->image, &cached) < 0)
+    if (artifact_image(b->x, b->r, &b->storage, image, &cached) < 0)
         return -1;
     if (link(cached, path) < 0 && copy_file(cached, path, &e) < 0)
         return infra(b, &e);
@@ -86,15 +86,37 @@ static void add_pin(struct build *b, const char *text, const char *image)
     *vec_push(&b->pins) = (struct pair){text, image};
 }
 
+/* In a local run a pin may still be a tag: then what it means now is taken. *image is borrowed. */
+static int fix_image(struct build *b, const struct pin *pin, const char **image, bool *here)
+{
+    BF_CLEANUP(free_ptr) char *pinned = NULL;
+    *image = pin->image;
+    *here = false;
+    if (ref_is_pinned(pin->image))
+        return 0;
+    if (storage_resolve(b->x, b->r, &b->storage, pin->image, BLAME_BASE_NOT_FOUND, &pinned) < 0)
+        return -1;
+    *here = pinned == NULL;
+    if (pinned != NULL) {
+        argv_add(&b->owned, pinned);
+        *image = b->owned.list.v[b->owned.list.n - 1];
+    }
+    return 0;
+}
+
 /* buildah 1.28 compares with the text before expansion, later ones with the expanded one. */
 static int bring_pin(struct build *b, const struct pin *pin)
 {
+    const char *image;
+    bool here;
+    if (fix_image(b, pin, &image, &here) < 0)
+        return -1;
     if (pin->use == PIN_NEEDS)
-        return lay_ready(b, pin);
+        return lay_ready(b, pin->ref, image);
     for (strings text = pin->written; *text != NULL; text++)
-        add_pin(b, *text, pin->image);
-    add_pin(b, pin->ref, pin->image);
-    return storage_pull(b->x, b->r, &b->storage, pin->image, BLAME_BASE_NOT_FOUND);
+        add_pin(b, *text, image);
+    add_pin(b, pin->ref, image);
+    return here ? 0 : storage_pull(b->x, b->r, &b->storage, image, BLAME_BASE_NOT_FOUND);
 }
 
 static int prepare(struct build *b)
@@ -104,7 +126,7 @@ static int prepare(struct build *b)
     if (secrets_load(b->x, b->r, &b->secrets) < 0 ||
         artifact_unpack(b->x, b->r, &b->o->context, "context", &b->context) < 0)
         return -1;
-    if (storage_open(b->x, &b->storage, &e) < 0 ||
+    if (storage_open(b->x, b->x->order->local, &b->storage, &e) < 0 ||
         isolation_choose(b->x, &b->storage, &b->isolation, &e) < 0)
         return infra(b, &e);
     exec_phase(b->x, "pull");
@@ -124,14 +146,6 @@ static void add_tail(json_t *detail, const struct tail *t)
     json_object_set_new(detail, "tail", lines);
 }
 
-/* A RUN that found the worker's disk full is not to blame. */
-static bool disk_is_full(const char *path)
-{
-    struct statvfs fs;
-    return statvfs(path, &fs) == 0 && (fs.f_bavail < (UINT64_C(1) << 24) / fs.f_frsize ||
-                                       (fs.f_files > 0 && fs.f_favail == 0));
-}
-
 static int judge(struct build *b, const struct tool_end *end)
 {
     struct result *r = b->r;
@@ -147,16 +161,19 @@ static int judge(struct build *b, const struct tool_end *end)
     if (end->how.end == PROC_SILENCE)
         return result_fail(r, BLAME_BUILD_SILENT, "no output for %lld s",
                            (long long)(b->x->order->silence / BF_SEC));
+    bool out_of_memory = limits_oom_kills(&b->limits) > 0;
+    if (end->how.end != PROC_EXITED && out_of_memory)
+        return result_fail(r, BLAME_RUN_FAILED, "the build ran out of the memory it may use");
     if (end->how.end != PROC_EXITED)
         return result_fail(r, BLAME_TOOL_FAILED, "buildah: %s", tool_how(end, how));
     const char *error = end->tail.error != NULL ? end->tail.error : "";
     enum blame blame = blame_build(end->how.status, error, b->o->no_network);
+    /* A RUN that found the worker's disk full is not to blame. */
     if (blame == BLAME_RUN_FAILED && disk_is_full(b->storage.root))
         return result_fail(r, BLAME_NO_SPACE, "%s is full", b->storage.root);
     if (blame == BLAME_RUN_FAILED)
         return result_fail(r, blame, "exit status %d%s", end->how.status,
-                           limits_oom_kills(&b->limits) > 0 ? " (out of the memory it may use)"
-                                                            : "");
+                           out_of_memory ? " (out of the memory it may use)" : "");
     return result_fail(r, blame, "%s", tail_reason(&end->tail));
 }
 
@@ -180,10 +197,22 @@ static char *cache_name(struct build *b)
 
 static void collect_args(struct build *b)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach(b->o->args, name, value) * vec_push(&b->args) =
-        (struct pair){name, json_string_value(value)};
+    for (void *it = json_object_iter(b->o->args); it != NULL;
+         it = json_object_iter_next(b->o->args, it)) {
+        const char *value = json_string_value(json_object_iter_value(it));
+        *vec_push(&b->args) = (struct pair){json_object_iter_key(it), value};
+    }
+}
+
+/* Named contexts are folders of the context. */
+static void collect_contexts(struct build *b)
+{
+    for (void *it = json_object_iter(b->o->contexts); it != NULL;
+         it = json_object_iter_next(b->o->contexts, it)) {
+        argv_addf(&b->owned, "%s/%s", b->context, json_string_value(json_object_iter_value(it)));
+        const char *dir = b->owned.list.v[b->owned.list.n - 1];
+        *vec_push(&b->contexts) = (struct pair){json_object_iter_key(it), dir};
+    }
 }
 
 static void make_command(struct build *b, struct argv *a, const char *cache)
@@ -202,6 +231,8 @@ static void make_command(struct build *b, struct argv *a, const char *cache)
         .n_args = b->args.n,
         .pins = b->pins.v,
         .n_pins = b->pins.n,
+        .contexts = b->contexts.v,
+        .n_contexts = b->contexts.n,
         .secrets = b->secrets.list.v,
         .n_secrets = b->secrets.list.n,
         .needs_dir = b->needs_dir,
@@ -222,6 +253,7 @@ static int build(struct build *b)
     BF_CLEANUP(free_ptr) char *cache = cache_name(b);
     exec_phase(b->x, "build");
     collect_args(b);
+    collect_contexts(b);
     limits_make(b->x, &b->limits, b->o->memory, b->o->cpus);
     make_command(b, &a, cache);
     struct tool t = {.argv = &a, .silence = b->x->order->silence};
@@ -298,12 +330,31 @@ static void rename_local(struct build *b, const char *digest)
         exec_say(b->x, "bootfarm-exec: %s", e.msg);
 }
 
+/* A local run's result under the names that other local runs ask for. */
+static int name_local(struct build *b)
+{
+    BF_CLEANUP(argv_release) struct argv a = {0};
+    BF_CLEANUP(tool_end_release) struct tool_end end = {0};
+    argv_buildah(&a, &b->storage.buildah, "tag");
+    argv_add(&a, b->tag);
+    for (strings name = b->o->names; *name != NULL; name++)
+        argv_add(&a, *name);
+    struct tool t = {.argv = &a};
+    if (b->o->names[0] == NULL)
+        return 0;
+    if (exec_tool(b->x, b->r, &t, &end) < 0)
+        return -1;
+    if (!tool_succeeded(&end))
+        return result_fail(b->r, BLAME_TOOL_FAILED, "buildah tag: %s", tail_reason(&end.tail));
+    return 0;
+}
+
 static int push(struct build *b)
 {
     char digest[DIGEST_TEXT];
     if (b->o->push == NULL) {
         json_object_set_new(b->r->detail, "local", json_string(b->tag));
-        return 0;
+        return name_local(b);
     }
     exec_phase(b->x, "push");
     if (run_push(b, digest) < 0 || verify(b, digest) < 0)
@@ -320,6 +371,8 @@ static void build_release(struct build *b)
     storage_release(&b->storage);
     vec_release(&b->pins);
     vec_release(&b->args);
+    vec_release(&b->contexts);
+    argv_release(&b->owned);
     free(b->context);
     free(b->needs_dir);
     free(b->tag);

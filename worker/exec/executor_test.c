@@ -7,22 +7,28 @@
  * the test needs lies in memory. Nothing of it runs on this host but mkfs and QEMU. */
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "worker/core/refname.h"
 #include "worker/exec/artifact.h"
 #include "worker/exec/boot.h"
+#include "worker/exec/copy.h"
 #include "worker/exec/isolation.h"
 #include "worker/exec/limits.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#define PREPARATION (600 * BF_SEC) /* to pull the image and make the disk */
+
 struct test {
     struct exec *x;
     struct result *r;
     const struct test_order *o;
     struct storage storage;
+    char *pinned;      /* what a tag of a local run means now; NULL: the source itself */
+    const char *image; /* to make containers from */
     char *scripts_dir;
     bool labelled; /* containers.bootc=1 */
-    bf_time until; /* the test's own time, from the first command or the start of the guest */
+    bf_time used;  /* of the test's own time, by the commands */
     bool failed;   /* a command failed; r says which */
 };
 
@@ -57,7 +63,7 @@ static int make_container(struct test *t, const char *suffix, struct str *name)
 {
     BF_CLEANUP(argv_release) struct argv a = {0};
     BF_CLEANUP(free_ptr) char *own = xasprintf("%s-%s", t->x->order->attempt, suffix);
-    argv_buildah_from(&a, &t->storage.buildah, t->o->source, own);
+    argv_buildah_from(&a, &t->storage.buildah, t->image, own);
     return ask(t, &a, name);
 }
 
@@ -85,11 +91,15 @@ static int open_image(struct test *t)
 {
     struct err e = ERR_INIT;
     exec_phase(t->x, "pull");
-    if (storage_open(t->x, &t->storage, &e) < 0)
+    if (storage_open(t->x, t->x->order->local, &t->storage, &e) < 0)
         return infra(t, &e);
-    if (!t->o->local) {
-        snprintf(t->r->digest, sizeof t->r->digest, "%s", strchr(t->o->source, '@') + 1);
-        if (storage_pull(t->x, t->r, &t->storage, t->o->source, BLAME_DIGEST_GONE) < 0)
+    if (t->o->local &&
+        storage_resolve(t->x, t->r, &t->storage, t->o->source, BLAME_DIGEST_GONE, &t->pinned) < 0)
+        return -1;
+    t->image = t->pinned != NULL ? t->pinned : t->o->source;
+    if (ref_is_pinned(t->image)) {
+        snprintf(t->r->digest, sizeof t->r->digest, "%s", strchr(t->image, '@') + 1);
+        if (storage_pull(t->x, t->r, &t->storage, t->image, BLAME_DIGEST_GONE) < 0)
             return -1;
     }
     if (t->o->names[0] == NULL)
@@ -125,10 +135,11 @@ static void add_command(struct argv *a, const char *command)
     }
 }
 
+/* Commands, boot and scripts share the test's time; pulling and making the disk do not count. */
 static bf_time left(const struct test *t)
 {
-    bf_time left = t->until - clock_mono();
-    return left > BF_MSEC ? left : BF_MSEC;
+    bf_time left = t->o->timeout - t->used;
+    return left > BF_SEC ? left : BF_SEC;
 }
 
 static int run_command(struct test *t, const char *container, const char *isolation,
@@ -149,6 +160,8 @@ static int run_command(struct test *t, const char *container, const char *isolat
     struct tool tool = {.argv = &a, .timeout = left(t)};
     if (exec_tool(t->x, t->r, &tool, &end) < 0)
         return -1;
+    bf_time took = clock_mono() - began;
+    t->used += took;
     BF_CLEANUP(free_ptr) char *message = NULL;
     bool timeout = end.how.end == PROC_TIMEOUT;
     bool ok = tool_succeeded(&end);
@@ -160,7 +173,7 @@ static int run_command(struct test *t, const char *container, const char *isolat
              ok        ? TAP_OK
              : timeout ? TAP_TIMEOUT
                        : TAP_NOT_OK,
-             (clock_mono() - began) / BF_MSEC, message != NULL ? message : "");
+             took / BF_MSEC, message != NULL ? message : "");
     if (!ok && !t->failed) {
         t->failed = true;
         (void)result_fail(t->r, timeout ? BLAME_TEST_TIMEOUT : BLAME_SCRIPT_FAILED, "%s: %s",
@@ -181,7 +194,6 @@ static int test_in_container(struct test *t)
         return infra(t, &e);
     if (make_container(t, "run", &container) < 0)
         return -1;
-    t->until = clock_mono() + t->o->timeout;
     for (strings c = t->o->container; *c != NULL; c++)
         if (run_command(t, container.p, isolation, *c) < 0)
             return -1;
@@ -217,8 +229,11 @@ static void report_boot(struct test *t, const struct boot *b)
 static void judge_boot(struct test *t, const struct boot *b)
 {
     struct verdict v;
-    verdict_of(&b->vm.tap, &b->vm.console, b->vm.end, b->vm.problem, t->o->timeout / BF_SEC, &v);
-    if (v.blame != BLAME_NONE) {
+    verdict_of(&b->vm.tap, &b->vm.console, b->vm.end, b->vm.problem, b->time / BF_SEC, &v);
+    if (v.blame != BLAME_NONE && disk_is_full(t->x->dir)) {
+        /* QEMU holds a guest whose disk cannot grow */
+        (void)result_fail(t->r, BLAME_NO_SPACE, "%s is full", t->x->dir);
+    } else if (v.blame != BLAME_NONE) {
         json_t *lines = json_array();
         for (size_t i = 0; i < b->vm.tail.n; i++)
             json_array_append_new(lines, json_string(tail_get(&b->vm.tail, i)));
@@ -265,7 +280,7 @@ static int boot_if_wanted(struct test *t, struct boot *b, const char *container)
 
 static int test_booted(struct test *t, const char *container)
 {
-    struct boot b = {.x = t->x, .r = t->r, .root = -1};
+    struct boot b = {.x = t->x, .r = t->r, .root = -1, .time = left(t)};
     int rc = boot_if_wanted(t, &b, container);
     boot_release(&b);
     return rc;
@@ -274,12 +289,17 @@ static int test_booted(struct test *t, const char *container)
 void executor_test(struct exec *x, struct result *r)
 {
     struct test t = {.x = x, .r = r, .o = &x->order->test};
+    bf_time whole = clock_mono() + t.o->timeout + PREPARATION;
     BF_CLEANUP(str_release) struct str container = STR_INIT;
+    /* An order that allows no more than the test itself must not take pulling for a slow guest. */
+    if (x->deadline != 0 && x->deadline < whole)
+        x->deadline = whole;
     json_object_set_new(r->detail, "tests", json_array());
     if (open_image(&t) == 0 && make_container(&t, "boot", &container) == 0 &&
         check_image(&t, container.p) == 0 && test_in_container(&t) == 0)
         (void)test_booted(&t, container.p);
     storage_cleanup(x, &t.storage);
     storage_release(&t.storage);
+    free(t.pinned);
     free(t.scripts_dir);
 }

@@ -26,16 +26,29 @@ void logout_init(struct logout *l, int fd)
 void logout_release(struct logout *l)
 {
     BF_CLEANUP(str_release) struct str out = STR_INIT;
-    redact_end(&l->redact, &out);
-    write_all(l->fd, out.p, out.len);
+    logout_filter(l, NULL, 0, &out);
+    logout_put(l, &out);
     redact_release(&l->redact);
+}
+
+void logout_filter(struct logout *l, const char *p, size_t n, struct str *out)
+{
+    if (p != NULL)
+        redact_feed(&l->redact, p, n, out);
+    else
+        redact_end(&l->redact, out);
+}
+
+void logout_put(struct logout *l, const struct str *filtered)
+{
+    write_all(l->fd, filtered->p, filtered->len);
 }
 
 void logout_write(struct logout *l, const char *p, size_t n)
 {
     BF_CLEANUP(str_release) struct str out = STR_INIT;
-    redact_feed(&l->redact, p, n, &out);
-    write_all(l->fd, out.p, out.len);
+    logout_filter(l, p, n, &out);
+    logout_put(l, &out);
 }
 
 void logout_printf(struct logout *l, const char *fmt, ...)

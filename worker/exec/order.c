@@ -152,6 +152,22 @@ static int read_args(json_t *args, struct err *e)
     return 0;
 }
 
+static int read_contexts(json_t *contexts, struct err *e)
+{
+    const char *name;
+    json_t *path;
+    json_object_foreach(contexts, name, path)
+    {
+        const char *text = json_string_value(path);
+        bool whole = text != NULL && strcmp(text, ".") == 0;
+        if (!is_written(name) || text == NULL || (!whole && !path_is_inside(text)))
+            return err_set(
+                e, ERR_INPUT,
+                "work order: member 'contexts': '%s' is not NAME: a path inside the context", name);
+    }
+    return 0;
+}
+
 static int read_pin(struct order *o, const json_t *v, struct pin *p, struct err *e)
 {
     const char *use = "from";
@@ -159,7 +175,8 @@ static int read_pin(struct order *o, const json_t *v, struct pin *p, struct err 
         return err_set(e, ERR_INPUT, "work order: expected an object");
     if (get_list(o, v, "written", is_written, "a reference without '='", &p->written, e) < 0 ||
         get_text(v, "ref", WANT_REQUIRED, is_written, "a reference without '='", &p->ref, e) < 0 ||
-        get_text(v, "image", WANT_REQUIRED, ref_is_pinned, PINNED, &p->image, e) < 0 ||
+        get_text(v, "image", WANT_REQUIRED, o->local ? is_source : ref_is_pinned, PINNED, &p->image,
+                 e) < 0 ||
         get_text(v, "use", WANT_OPTIONAL, is_use, "from or needs", &use, e) < 0)
         return -1;
     p->use = strcmp(use, "needs") == 0 ? PIN_NEEDS : PIN_FROM;
@@ -194,26 +211,39 @@ static int read_build_limits(struct order *o, struct err *e)
     return 0;
 }
 
+static int read_build_inputs(struct order *o, struct err *e)
+{
+    struct build_order *b = &o->build;
+    const json_t *d = o->doc;
+    if (read_artifact(d, "context", "context_dir", &b->context, e) < 0)
+        return -1;
+    if ((b->context.ref == NULL) == (b->context.dir == NULL))
+        return err_set(e, ERR_INPUT, "work order: expected one of 'context' and 'context_dir'");
+    o->local = b->context.dir != NULL;
+    if (get_text(d, "containerfile", WANT_REQUIRED, path_is_inside, "a path inside the context",
+                 &b->containerfile, e) < 0 ||
+        get_text(d, "target", WANT_OPTIONAL, is_target, "the name of a stage", &b->target, e) < 0 ||
+        get_object(d, "args", WANT_OPTIONAL, &b->args, e) < 0 || read_args(b->args, e) < 0 ||
+        get_object(d, "contexts", WANT_OPTIONAL, &b->contexts, e) < 0 ||
+        read_contexts(b->contexts, e) < 0)
+        return -1;
+    if (b->target != NULL && b->target[0] == '\0')
+        b->target = NULL;
+    return read_pins(o, e);
+}
+
 static int read_build(struct order *o, struct err *e)
 {
     struct build_order *b = &o->build;
     const json_t *d = o->doc;
-    if (read_artifact(d, "context", "context_dir", &b->context, e) < 0 ||
-        get_text(d, "containerfile", WANT_REQUIRED, path_is_inside, "a path inside the context",
-                 &b->containerfile, e) < 0 ||
-        get_text(d, "target", WANT_OPTIONAL, is_target, "the name of a stage", &b->target, e) < 0 ||
-        get_object(d, "args", WANT_OPTIONAL, &b->args, e) < 0 || read_args(b->args, e) < 0 ||
-        read_pins(o, e) < 0 ||
+    if (read_build_inputs(o, e) < 0 ||
         get_text(d, "push", WANT_OPTIONAL, ref_is_repo, REPO, &b->push, e) < 0 ||
         get_text(d, "cache", WANT_OPTIONAL, ref_is_repo, REPO, &b->cache, e) < 0 ||
+        get_list(o, d, "names", ref_is_local, "a reference", &b->names, e) < 0 ||
         get_list(o, d, "secrets", secret_name_is_valid, "the name of a secret", &b->secrets, e) <
             0 ||
         get_bool(d, "no_cache", &b->no_cache, e) < 0)
         return -1;
-    if ((b->context.ref == NULL) == (b->context.dir == NULL))
-        return err_set(e, ERR_INPUT, "work order: expected one of 'context' and 'context_dir'");
-    if (b->target != NULL && b->target[0] == '\0')
-        b->target = NULL;
     return read_build_limits(o, e);
 }
 
@@ -250,7 +280,7 @@ static int read_test(struct order *o, struct err *e)
         read_artifact(o->doc, "scripts", "scripts_dir", &t->scripts, e) < 0 ||
         get_object(o->doc, "test", WANT_REQUIRED, &v, e) < 0)
         return -1;
-    t->local = !ref_is_pinned(t->source);
+    t->local = o->local = !ref_is_pinned(t->source);
     if (read_test_object(o, v, e) < 0)
         return err_wrap(e, "test");
     if (t->names[0] != NULL && t->scripts.ref == NULL && t->scripts.dir == NULL)

@@ -26,7 +26,7 @@ enum pin_use { PIN_FROM, PIN_NEEDS };
 struct pin {
     const char *const *written; /* as they stand in the file; NULL-terminated */
     const char *ref;            /* expanded */
-    const char *image;          /* HOST/REPO@sha256:… */
+    const char *image;          /* HOST/REPO@sha256:…; in a local run also a tag */
     enum pin_use use;
 };
 
@@ -38,6 +38,8 @@ struct build_order {
     const char *containerfile;
     const char *target; /* NULL: the last stage */
     json_t *args;       /* object of strings, or NULL */
+    json_t *contexts;   /* named contexts: object of paths inside the context, or NULL */
+    strings names;      /* local run: what the result is called besides */
     struct pin *pins;
     size_t n_pins;
     const char *push;  /* NULL: stays in the local storage */
@@ -53,7 +55,7 @@ struct build_order {
 enum boot_mode { BOOT_AUTO, BOOT_YES, BOOT_NO };
 struct test_order {
     const char *source;
-    bool local; /* source is a name in the local storage */
+    bool local; /* source is a name: in the local storage, else in its registry */
     struct order_artifact scripts;
     enum boot_mode boot;
     strings container;
@@ -91,6 +93,7 @@ struct order {
     struct test_order test;
     struct publish_order publish;
     struct fake_order fake;
+    bool local;   /* without a farm: its images are kept apart from those of farms */
     void *blocks; /* what the lists above live in: a chain, the link first in each */
 };
 

@@ -80,7 +80,7 @@ static int add_isolation(struct exec *x, json_t *out, struct err *e)
     json_t *list = json_array();
     int rc = 0;
     if (geteuid() == 0)
-        rc = storage_open(x, &s, e) < 0 || isolation_probe(x, &s, &found, e) < 0 ? -1 : 0;
+        rc = storage_open(x, false, &s, e) < 0 || isolation_probe(x, &s, &found, e) < 0 ? -1 : 0;
     if (found.oci)
         json_array_append_new(list, json_string("oci"));
     if (found.chroot)

@@ -14,11 +14,15 @@ struct run {
     bool done;
 };
 
+/* The tail becomes part of the result: no secret may reach it either. p NULL: the tool has ended.
+ */
 static void on_log(struct run *r, const char *p, size_t n)
 {
-    tail_feed(&r->end->tail, p, n);
+    BF_CLEANUP(str_release) struct str clean = STR_INIT;
+    logout_filter(&r->x->log, p, n, &clean);
+    tail_feed(&r->end->tail, clean.p, clean.len);
     if (!r->tool->silent && !r->tool->cleanup)
-        logout_write(&r->x->log, p, n);
+        logout_put(&r->x->log, &clean);
 }
 
 static void on_out(void *arg, const char *p, size_t n)
@@ -87,6 +91,7 @@ int tool_run(struct exec *x, const struct tool *t, struct tool_end *end, struct 
         uv_run(x->loop, UV_RUN_ONCE);
     x->cleaning = false;
     x->running = before;
+    on_log(&r, NULL, 0);
     tail_end(&end->tail);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "common/base/mem.h"
 #include "common/loop/file.h"
+#include "worker/core/refname.h"
 #include "worker/exec/registry.h"
 #include <dirent.h>
 #include <errno.h>
@@ -19,13 +20,14 @@ int boot_id(char out[static 64], struct err *e)
     return 0;
 }
 
-int storage_open(struct exec *x, struct storage *s, struct err *e)
+int storage_open(struct exec *x, bool local, struct storage *s, struct err *e)
 {
     char boot[64];
     if (boot_id(boot, e) < 0)
         return -1;
-    s->root = xasprintf("%s/storage/root", x->config->state_dir);
-    s->runroot = xasprintf("%s/storage/run-%s", x->config->state_dir, boot);
+    const char *which = local ? "local" : "storage";
+    s->root = xasprintf("%s/%s/root", x->config->state_dir, which);
+    s->runroot = xasprintf("%s/%s/run-%s", x->config->state_dir, which, boot);
     s->buildah = (struct buildah){.root = s->root,
                                   .runroot = s->runroot,
                                   .settings = x->dir,
@@ -144,5 +146,32 @@ int storage_pull(struct exec *x, struct result *r, const struct storage *s, cons
     if (!tool_succeeded(&end))
         return result_fail(r, blame_registry(tail_reason(&end.tail), not_found), "%s: %s", image,
                            tail_reason(&end.tail));
+    return 0;
+}
+
+/* 1: there is one, 0: there is none. */
+static int has_image(struct exec *x, struct result *r, const struct storage *s, const char *name)
+{
+    BF_CLEANUP(argv_release) struct argv a = {0};
+    BF_CLEANUP(tool_end_release) struct tool_end end = {0};
+    argv_buildah(&a, &s->buildah, "inspect");
+    argv_adds(&a, "--type=image", "--format={{.FromImageID}}", name, NULL);
+    struct tool t = {.argv = &a, .silent = true};
+    return exec_tool(x, r, &t, &end) < 0 ? -1 : tool_succeeded(&end);
+}
+
+int storage_resolve(struct exec *x, struct result *r, const struct storage *s, const char *name,
+                    enum blame not_found, char **pinned)
+{
+    char digest[DIGEST_TEXT];
+    *pinned = NULL;
+    int there = has_image(x, r, s, name);
+    if (there != 0)
+        return there < 0 ? -1 : 0;
+    if (ref_host_len(name) == strlen(name) || str_starts(name, "localhost/"))
+        return result_fail(r, not_found, "%s: no such image in the local storage", name);
+    if (registry_digest(x, r, name, not_found, digest) < 0)
+        return -1;
+    *pinned = xasprintf("%.*s@%s", (int)ref_untagged_len(name), name, digest);
     return 0;
 }

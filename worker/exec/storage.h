@@ -14,7 +14,8 @@ struct storage {
     struct buildah buildah;
 };
 
-int storage_open(struct exec *x, struct storage *s, struct err *e) BF_MUST_CHECK;
+/* Makes what is missing. */
+int storage_open(struct exec *x, bool local, struct storage *s, struct err *e) BF_MUST_CHECK;
 void storage_release(struct storage *s);
 
 /* Each working container with the attempt that owns it ("" for nobody's). Stops at the first
@@ -26,6 +27,11 @@ int storage_each(const struct storage *s, container_fn *fn, void *arg);
 void storage_cleanup(struct exec *x, const struct storage *s);
 /* `buildah rm` of one container, as a cleanup. */
 void storage_remove(struct exec *x, const struct storage *s, const char *id);
+
+/* For local runs, whose references have tags: leaves *pinned NULL where the local storage has an
+ * image of that name, else sets it to what the registry has under it now (the caller frees). */
+int storage_resolve(struct exec *x, struct result *r, const struct storage *s, const char *name,
+                    enum blame not_found, char **pinned) BF_MUST_CHECK;
 
 /* Pulls an image by digest, unless it is there under that name. */
 int storage_pull(struct exec *x, struct result *r, const struct storage *s, const char *image,

@@ -22,8 +22,9 @@
 
 struct sweep {
     struct exec *x;
-    const struct storage *s;
+    const struct storage *s; /* the one at hand */
     VEC(char *) live;
+    bool idle; /* nobody lives but this sweep */
     unsigned containers, processes, mounts, others;
     int rc;
     struct err *e;
@@ -206,16 +207,30 @@ static bool is_short_of_space(const struct exec_config *c)
 }
 
 /* Images and caches can all be fetched or made again; a full disk stops everything. */
-static void make_room(struct sweep *w)
+static void remove_images(struct sweep *w)
 {
     BF_CLEANUP(argv_release) struct argv a = {0};
     BF_CLEANUP(tool_end_release) struct tool_end end = {0};
-    exec_say(w->x, "less than min_free is left: emptying storage and caches");
+    exec_say(w->x, "less than min_free is left: emptying %s", w->s->root);
     argv_buildah(&a, &w->s->buildah, "rmi");
     argv_adds(&a, "--all", "--force", NULL);
-    struct tool t = {.argv = &a, .timeout = 600 * BF_SEC, .silent = true};
+    struct tool t = {.argv = &a, .timeout = 200 * BF_SEC, .silent = true};
     check(w, tool_run(w->x, &t, &end, w->e));
-    check(w, cache_trim(w->x->config->state_dir, 0, w->e));
+}
+
+static void sweep_storage(struct sweep *w, const char *name, bool local)
+{
+    struct storage s = {0};
+    BF_CLEANUP(free_ptr) char *dir = xasprintf("%s/%s", w->x->config->state_dir, name);
+    if (access(dir, F_OK) == 0 && storage_open(w->x, local, &s, w->e) == 0) {
+        w->s = &s;
+        (void)storage_each(&s, remove_dead_container, w);
+        if (w->idle)
+            each_entry(w, dir, remove_old_runroot);
+        if (w->idle && is_short_of_space(w->x->config))
+            remove_images(w);
+    }
+    storage_release(&s);
 }
 
 static void work(struct sweep *w)
@@ -223,31 +238,23 @@ static void work(struct sweep *w)
     const char *state = w->x->config->state_dir;
     BF_CLEANUP(free_ptr) char *attempts = xasprintf("%s/attempts", state);
     BF_CLEANUP(free_ptr) char *cache = xasprintf("%s/cache", state);
-    BF_CLEANUP(free_ptr) char *storage = xasprintf("%s/storage", state);
     each_entry(w, attempts, add_if_held);
-    bool idle = w->live.n == 1; /* only our own lock */
+    w->idle = w->live.n == 1;
     each_entry(w, "/proc", kill_if_dead);
-    (void)storage_each(w->s, remove_dead_container, w);
+    sweep_storage(w, "storage", false);
+    sweep_storage(w, "local", true);
     remove_dead_cgroups(w);
     each_entry(w, cache, clean_cache_kind);
     each_entry(w, attempts, remove_dead_attempt);
-    if (idle) {
+    if (w->idle)
         unmount_all(w);
-        each_entry(w, storage, remove_old_runroot);
-    }
-    if (idle && is_short_of_space(w->x->config))
-        make_room(w);
-    check(w, cache_trim(state, w->x->config->cache_size, w->e));
+    bool short_of_space = w->idle && is_short_of_space(w->x->config);
+    check(w, cache_trim(state, short_of_space ? 0 : w->x->config->cache_size, w->e));
 }
 
 int sweep(struct exec *x, char *const *live, size_t n_live, struct err *e)
 {
-    struct storage s = {0};
-    struct sweep w = {.x = x, .s = &s, .e = e};
-    if (storage_open(x, &s, e) < 0) {
-        storage_release(&s);
-        return -1;
-    }
+    struct sweep w = {.x = x, .e = e};
     for (size_t i = 0; i < n_live; i++)
         *vec_push(&w.live) = xstrdup(live[i]);
     work(&w);
@@ -256,6 +263,5 @@ int sweep(struct exec *x, char *const *live, size_t n_live, struct err *e)
     vec_for_each (i, &w.live)
         free(w.live.v[i]);
     vec_release(&w.live);
-    storage_release(&s);
     return w.rc;
 }
