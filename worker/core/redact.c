@@ -27,6 +27,7 @@ static void learn_word(struct redact *r, const char *p, size_t n)
     (void)vec_push(&r->words);
     memmove(&r->words.v[at + 1], &r->words.v[at], (r->words.n - 1 - at) * sizeof *r->words.v);
     r->words.v[at] = xstrndup(p, n);
+    r->first[(unsigned char)p[0]] = true;
 }
 
 void redact_learn(struct redact *r, const char *secret, size_t n)
@@ -58,35 +59,39 @@ static size_t match(const struct redact *r, const char *p, size_t n, bool last)
     return 0;
 }
 
+/* Appends the clean form of p[0..n) to *out; returns how many bytes were decided, all of them when
+ * this is the last piece. Clean bytes are copied in runs: most text begins no secret. */
+static size_t clean(const struct redact *r, const char *p, size_t n, bool last, struct str *out)
+{
+    size_t from = 0, i = 0;
+    while (i < n) {
+        size_t len = r->first[(unsigned char)p[i]] ? match(r, p + i, n - i, last) : 0;
+        if (len == 0) {
+            i++;
+            continue;
+        }
+        str_addmem(out, p + from, i - from);
+        if (len == SIZE_MAX)
+            return i;
+        str_add(out, MASK);
+        from = i += len;
+    }
+    str_addmem(out, p + from, i - from);
+    return i;
+}
+
 static void drain(struct redact *r, bool last, struct str *out)
 {
-    size_t i = 0;
-    while (i < r->held.len) {
-        size_t len = match(r, r->held.p + i, r->held.len - i, last);
-        if (len == SIZE_MAX)
-            break;
-        if (len > 0)
-            str_add(out, MASK);
-        else
-            str_addch(out, r->held.p[i]);
-        i += len > 0 ? len : 1;
-    }
+    size_t done = clean(r, r->held.p, r->held.len, last, out);
     struct str rest = STR_INIT;
-    str_addmem(&rest, r->held.p + i, r->held.len - i);
+    str_addmem(&rest, r->held.p + done, r->held.len - done);
     str_release(&r->held);
     r->held = rest;
 }
 
 void redact_text(const struct redact *r, const char *p, size_t n, struct str *out)
 {
-    for (size_t i = 0; i < n;) {
-        size_t len = match(r, p + i, n - i, true);
-        if (len > 0)
-            str_add(out, MASK);
-        else
-            str_addch(out, p[i]);
-        i += len > 0 ? len : 1;
-    }
+    (void)clean(r, p, n, true, out);
 }
 
 void redact_feed(struct redact *r, const char *p, size_t n, struct str *out)

@@ -13,6 +13,7 @@
 
 struct redact {
     VEC(char *) words; /* longest first */
+    bool first[256];   /* bytes with which a word begins */
     struct str held;
 };
 

@@ -7,7 +7,7 @@
 #include <zmq.h>
 #include <zstd.h>
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 
 static struct err e;
 
