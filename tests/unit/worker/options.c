@@ -1,5 +1,9 @@
 #include "worker/options.h"
+#include "common/base/mem.h"
+#include "common/loop/file.h"
 #include "tests/unit/worker/tmp.h"
+#include "worker/core/blame.h"
+#include "worker/host.h"
 #include "worker/order.h"
 #include "worker/secrets.h"
 #include <criterion/criterion.h>
@@ -87,6 +91,68 @@ Test(options, reload_takes_what_is_reloadable_or_nothing)
     tmp_remove(&t);
 }
 
+static char *read_doc(const char *path)
+{
+    struct str s = STR_INIT;
+    cr_assert_eq(file_read(path, 1u << 20, &s, &e), 0, "%s", e.msg);
+    return str_steal(&s);
+}
+
+/* The reference of README.md and the table in options.c say the same. */
+Test(options, the_readme_has_every_option_as_it_is)
+{
+    char *doc = read_doc(TEST_README);
+    for (const struct conf_option *o = worker_conf.options; o->name != NULL; o++) {
+        struct str row = STR_INIT;
+        const char *reload = o->reloadable ? "yes" : "";
+        if (strcmp(o->name, "arch") == 0)
+            str_addf(&row, "| `arch` | this machine's | %s | %s |\n", reload, o->help);
+        else if (o->required || o->def == NULL || o->def[0] == '\0')
+            str_addf(&row, "| `%s` | %s | %s | %s |\n", o->name,
+                     o->required ? "required"
+                     : o->def    ? "empty"
+                                 : "none",
+                     reload, o->help);
+        else
+            str_addf(&row, "| `%s` | `%s` | %s | %s |\n", o->name, o->def, reload, o->help);
+        cr_expect_not_null(strstr(doc, row.p), "README.md lacks: %s", row.p);
+        str_release(&row);
+    }
+    free(doc);
+}
+
+Test(options, every_code_of_blame_stands_in_the_readme)
+{
+    char *doc = read_doc(TEST_README);
+    const char *table = strstr(doc, "## Who is to blame");
+    cr_assert_not_null(table);
+    for (int b = BLAME_NONE + 1; b < BLAME_COUNT; b++) {
+        char code[80];
+        snprintf(code, sizeof code, "`%s`", blame_code((enum blame)b));
+        const char *row = strstr(table, code);
+        cr_expect_not_null(row, "README.md lacks %s", code);
+        if (row == NULL)
+            continue;
+        size_t n = strcspn(row, "\n");
+        char *line = xstrndup(row, n), class[20];
+        snprintf(class, sizeof class, "| %s |", blame_class((enum blame)b));
+        cr_expect_not_null(strstr(line, class), "%s is %s", code, class);
+        free(line);
+    }
+    free(doc);
+}
+
+/* The table of messages in proto/README.md has the numbers of messages.def. */
+Test(options, every_message_stands_in_the_protocol)
+{
+    char *doc = read_doc(TEST_PROTO);
+#define MESSAGE(num, Name, prefix, socket, sender, max) \
+    cr_expect_not_null(strstr(doc, "| " #num " | " #Name " |"), "%s", #Name);
+#include "proto/messages.def"
+#undef MESSAGE
+    free(doc);
+}
+
 Test(options, lists)
 {
     size_t n;
@@ -166,4 +232,19 @@ Test(secrets, files_and_redactor)
     char *dir[] = {".", NULL}; /* exists and cannot be read: nothing may run with it */
     cr_expect_eq(secrets_redactor(t.dir, dir, &r, &e), -1);
     tmp_remove(&t);
+}
+
+Test(host, what_a_probe_may_answer)
+{
+    const char good[] =
+        "{\"arch\": \"amd64\", \"capabilities\": [\"kvm\", \"a b\", 1, \"heredoc\"]}";
+    char *list = host_read_probe(good, sizeof good - 1);
+    cr_expect_str_eq(list, "kvm,heredoc");
+    free(list);
+    list = host_read_probe("{\"capabilities\": []}", 20);
+    cr_expect_str_eq(list, "");
+    free(list);
+    static const char *const bad[] = {"", "[]", "{}", "{\"capabilities\": \"kvm\"}", "kvm"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        cr_expect_null(host_read_probe(bad[i], strlen(bad[i])), "%s", bad[i]);
 }
