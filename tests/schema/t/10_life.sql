@@ -21,7 +21,7 @@ SELECT is(work, jsonb_build_object('v', 1, 'kind', 'build', 'job', 'build:plant:
         'pins', jsonb_build_array(jsonb_build_object('written', '["quay.io/os/debian:12"]'::jsonb, 'ref', 'quay.io/os/debian:12', 'use', 'from',
                                                      'image', 'quay.io/os/debian@' || t.d('debian'))),
         'push', 'staging.test:5000/build/plant/base', 'cache', 'staging.test:5000/cache/plant', 'network', 'none', 'memory', 1073741824, 'cpus', 2,
-        'secrets', '["key"]'::jsonb, 'timestamp', 0, 'no_cache', false), 'the work order of a build')
+        'secrets', '["key"]'::jsonb, 'timestamp', 0, 'no_cache', false, 'contexts', '{}'::jsonb), 'the work order of a build')
   FROM farm.work(ARRAY[:'a'::uuid]);
 SELECT is(status, 'ok', 'it starts') FROM farm.start(ARRAY[:'a'::uuid], ARRAY[1000]);
 SELECT results_eq(format($$SELECT status, job, digest, repository, state, created FROM farm.finish(ARRAY[%L::uuid], ARRAY[t.worker('hub-1')], ARRAY[t.ok(t.d('B1'))], '{succeeded}', ARRAY[NULL], '{0}')$$, :'a'),
