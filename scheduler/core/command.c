@@ -57,6 +57,10 @@ void command_retry(struct world *w, int64_t command, int64_t id, const char *who
         done(w, command, no_such_job(id));
         return;
     }
+    if (job_is_unwanted(j)) {
+        done(w, command, xasprintf("nobody wants the image of job %lld any more", (long long)id));
+        return;
+    }
     if (cut_short(w, j)) {
         done(w, command, NULL);
         return;
