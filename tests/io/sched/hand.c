@@ -16,15 +16,19 @@ static struct err e;
 /* ---- the hub ----------------------------------------------------------------------------------
  */
 
-static void run(const char *format, ...)
+/* A shell command; the database's keeper runs it. */
+static void run(struct hub *h, const char *format, ...)
 {
-    struct str line = STR_INIT;
+    struct str line = STR_INIT, said = STR_INIT;
     va_list ap;
+    str_add(&line, "run ");
     va_start(ap, format);
     str_addv(&line, format, ap);
     va_end(ap);
-    cr_assert_eq(system(line.p), 0, "%s", line.p);
+    pgd_do(&h->pg, line.p, &said);
+    cr_assert_eq(said.len, 0, "%s", said.p);
     str_release(&line);
+    str_release(&said);
 }
 
 static void on_guard(uv_timer_t *t)
@@ -97,8 +101,8 @@ void hub_start(struct hub *h)
     pgd_start(&h->pg);
     snprintf(h->dir, sizeof h->dir, "/tmp/bootfarm-hand.XXXXXX");
     cr_assert_not_null(mkdtemp(h->dir));
-    run(BIN "/bootfarm-scheduler migrate --log-level=error --database='%s'", h->pg.conninfo);
-    run(BIN "/bootfarm-scheduler keygen %s/key >%s/pub", h->dir, h->dir);
+    run(h, BIN "/bootfarm-scheduler migrate --log-level=error --database='%s'", h->pg.conninfo);
+    run(h, BIN "/bootfarm-scheduler keygen %s/key >%s/pub", h->dir, h->dir);
     char *pub = xasprintf("%s/pub", h->dir);
     f = fopen(pub, "r");
     cr_assert_eq(fscanf(f, "%40s", h->public_key), 1);
@@ -125,8 +129,8 @@ void hub_stop(struct hub *h)
     uv_close((uv_handle_t *)&h->guard, NULL);
     uv_run(&h->loop, UV_RUN_DEFAULT);
     cr_assert_eq(uv_loop_close(&h->loop), 0);
+    run(h, "rm -rf %s", h->dir);
     pgd_stop(&h->pg);
-    run("rm -rf %s", h->dir);
 }
 
 const char *hub_sql(struct hub *h, const char *sql)
