@@ -2,19 +2,21 @@
  */
 #include "ctl/ctl.h"
 
-#define LOCAL_OPTIONS                                                                            \
-    {"local", 0, "DIR", "On this host, without a farm, from the definitions in DIR"},            \
-    {                                                                                            \
-        "config", 0, "FILE", "On this host: configuration of the executors (bootfarm-worker(8))" \
-    }
-#define FARM_OPTIONS                                                                       \
-    {"arch", 0, "NAME", "At the farm: only this architecture"},                            \
-        {"no-force", 0, NULL, "At the farm: only if it was not done for the same inputs"}, \
-        {"follow", 'f', NULL, "At the farm: show the log, and wait for the job's end"},    \
-        CTL_COMMAND_OPTIONS
+/* The formatter takes the braces of such lists for blocks. */
+/* clang-format off */
+#define LOCAL_OPTIONS                                                                              \
+    {"local", 0, "DIR", "On this host, without a farm, from the definitions in DIR"},              \
+    {"config", 0, "FILE", "On this host: configuration of bootfarm-exec"},                         \
+    {"fake", 0, NULL, "On this host: only pretend, with the executor's twin"}
+#define ARCH_OPTION {"arch", 0, "NAME", "At the farm: only this architecture"}
+#define FARM_OPTIONS                                                                               \
+    {"no-force", 0, NULL, "At the farm: only if it was not done for the same inputs"},             \
+    {"follow", 'f', NULL, "At the farm: show the log, and wait for the job's end"},                \
+    CTL_COMMAND_OPTIONS
+/* clang-format on */
 
-const struct arg_option options_build[] = {LOCAL_OPTIONS, FARM_OPTIONS, {0}};
-const struct arg_option options_publish[] = {FARM_OPTIONS, {0}};
+const struct arg_option options_build[] = {LOCAL_OPTIONS, ARCH_OPTION, FARM_OPTIONS, {0}};
+const struct arg_option options_publish[] = {ARCH_OPTION, FARM_OPTIONS, {0}};
 const struct arg_option options_mirror[] = {
     {"site", 0, "NAME", "To this site; default: to all that mirror the image"},
     FARM_OPTIONS,
@@ -31,6 +33,8 @@ const struct arg_option options_test[] = {
     {"run", 0, "LIST", "Of a reference: commands to run in a container of it"},
     {"memory", 0, "SIZE", "Of a reference: memory of the machine (default 2GiB)"},
     {"cpus", 0, "N", "Of a reference: its processors (default 2)"},
+    {"test-timeout", 0, "DURATION", "Of a reference: time for all of its tests (default 10m)"},
+    ARCH_OPTION,
     FARM_OPTIONS,
     {0},
 };

@@ -19,11 +19,12 @@ static int run_listing(struct ctl *c, const struct listing *l)
     return ctl_list(c, path.p, l->columns, l->none);
 }
 
-#define PAGING                                                           \
-    {"limit", 'n', "N", "At most so many (default 100, at most 10000)"}, \
-    {                                                                    \
-        "after", 0, "ID", "Go on behind this id"                         \
-    }
+/* The formatter takes the braces of such lists for blocks. */
+/* clang-format off */
+#define PAGING                                                                                     \
+    {"limit", 'n', "N", "At most so many (default 100, at most 10000)"},                           \
+    {"after", 0, "ID", "Go on behind this id"}
+/* clang-format on */
 
 static int run_newest(struct ctl *c, const struct listing *l)
 {

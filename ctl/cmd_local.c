@@ -76,6 +76,20 @@ static void tell_failure(const json_t *result, struct str *out)
     str_addch(out, '\n');
 }
 
+/* A local build has no digest, but a name in the executor's storage. */
+static void tell_success(const json_t *result, struct str *out)
+{
+    const char *digest = member_text(result, "digest");
+    const char *local = member_text(json_object_get(result, "detail"), "local");
+
+    str_add(out, "succeeded");
+    if (*digest || *local) {
+        str_addch(out, ' ');
+        text_add_safe(out, *digest ? digest : local);
+    }
+    str_addch(out, '\n');
+}
+
 static int tell_result(struct ctl *c, const struct place *p, struct err *e)
 {
     BF_CLEANUP(free_ptr) char *path = xasprintf("%s/result.json", p->work);
@@ -94,7 +108,7 @@ static int tell_result(struct ctl *c, const struct place *p, struct err *e)
     } else {
         tell_tests(result, &c->style, &out);
         if (passed)
-            str_addf(&out, "succeeded %s\n", member_text(result, "digest"));
+            tell_success(result, &out);
         else
             tell_failure(result, &out);
     }
@@ -190,13 +204,14 @@ struct test_options {
 
 static int read_test_options(struct ctl *c, struct test_options *o)
 {
-    const char *timeout = arg_value(&c->args, "timeout"), *memory = arg_value(&c->args, "memory");
+    const char *timeout = arg_value(&c->args, "test-timeout"),
+               *memory = arg_value(&c->args, "memory");
     const char *boot = arg_value(&c->args, "boot");
 
     o->timeout = 600 * BF_SEC;
     o->memory = (uint64_t)2 << 30;
     if (timeout && parse_duration(timeout, &o->timeout) < 0)
-        return ctl_usage("--timeout '%s': expected a duration such as 10m", timeout);
+        return ctl_usage("--test-timeout '%s': expected a duration such as 10m", timeout);
     if (memory && parse_size(memory, &o->memory) < 0)
         return ctl_usage("--memory '%s': expected a size such as 2GiB", memory);
     if (boot && strcmp(boot, "auto") != 0 && strcmp(boot, "yes") != 0 && strcmp(boot, "no") != 0)

@@ -5,17 +5,18 @@
 #include <stdlib.h>
 
 /* For the help only: bootfarm-planner reads them itself. */
-#define REPO_OPTIONS                                                             \
-    {"rev", 0, "REV", "A commit, branch or tag instead of HEAD"},                \
-        {"disk", 0, NULL, "The files as they are on the disk, not a commit's"},  \
-        {"config", 0, "FILE", "Stands in for bootfarm.yaml"},                    \
-        {"arch", 0, "ARCH", "Architecture where none is said (this host's)"},    \
-        {"slug", 0, "NAME", "Name of the repository (the folder's)"},            \
-        {"registry", 0, "HOST", "Release registry, for references to releases"}, \
-        {"ref", 0, "NAME", "Branch or tag, for {ref}"},                          \
-    {                                                                            \
-        "alias", 0, "NAME=REF", "What a short image name means; may be repeated" \
-    }
+/* The formatter takes the braces of such lists for blocks. */
+/* clang-format off */
+#define REPO_OPTIONS                                                                               \
+    {"rev", 0, "REV", "A commit, branch or tag instead of HEAD"},                                  \
+    {"disk", 0, NULL, "The files as they are on the disk, not a commit's"},                        \
+    {"config", 0, "FILE", "Stands in for bootfarm.yaml"},                                          \
+    {"arch", 0, "ARCH", "Architecture where none is said (this host's)"},                          \
+    {"slug", 0, "NAME", "Name of the repository (the folder's)"},                                  \
+    {"registry", 0, "HOST", "Release registry, for references to releases"},                       \
+    {"ref", 0, "NAME", "Branch or tag, for {ref}"},                                                \
+    {"alias", 0, "NAME=REF", "What a short image name means; may be repeated"}
+/* clang-format on */
 
 const struct arg_option options_init[] = {
     {"arch", 0, "ARCH", "Architecture where none is said (this host's)"},

@@ -34,11 +34,12 @@ void ctl_filters(struct ctl *c, struct str *path, const char *const *names);
 /* Submits a command (takes `args`), waits for its outcome unless --no-wait, prints what it says.
  * Where `row` is not NULL it gets the row of dashboard.commands, or NULL. Returns the status. */
 int ctl_command(struct ctl *c, const char *verb, json_t *args, json_t **row);
-#define CTL_COMMAND_OPTIONS                                                            \
-    {"no-wait", 0, NULL, "Only submit it; do not wait for the outcome"},               \
-    {                                                                                  \
-        "timeout", 0, "DURATION", "Wait at most so long for the outcome (default 60s)" \
-    }
+/* The formatter takes the braces of such lists for blocks. */
+/* clang-format off */
+#define CTL_COMMAND_OPTIONS                                                                        \
+    {"no-wait", 0, NULL, "Only submit it; do not wait for the outcome"},                           \
+    {"timeout", 0, "DURATION", "Wait at most so long for the outcome (default 60s)"}
+/* clang-format on */
 
 /* Member of args for a command: nothing is set where the option was not given. */
 void ctl_arg(struct ctl *c, json_t *args, const char *option, const char *member);

@@ -359,9 +359,22 @@ static bool images_are_synced(const struct status *s, bool *moving)
     return all;
 }
 
+/* Names of the images that are not Synced. */
+static json_t *unsynced(const json_t *images)
+{
+    json_t *names = json_object(), *image;
+    size_t i;
+
+    json_array_foreach(images, i, image) if (strcmp(member_text(image, "state"), "Synced") != 0)
+        json_object_set_new(names, member_text(image, "name"), json_true());
+    return names;
+}
+
+/* The mirror jobs of an image that is not Synced wait for it; whether that moves is said by it. */
 static bool images_are_present(const struct status *s, bool *moving)
 {
     static const char *const at_rest[] = {"unreleased", "mirror-failed", "no-job", NULL};
+    BF_CLEANUP(json_free) json_t *waited_for = unsynced(s->images);
     bool all = true;
     size_t i;
     json_t *p;
@@ -371,7 +384,8 @@ static bool images_are_present(const struct status *s, bool *moving)
         if (strcmp(member_text(p, "state"), "Present") == 0)
             continue;
         all = false;
-        if (!is_one_of(member_text(p, "reason"), at_rest))
+        if (!is_one_of(member_text(p, "reason"), at_rest) &&
+            !json_object_get(waited_for, member_text(p, "name")))
             *moving = true;
     }
     return all;

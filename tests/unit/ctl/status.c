@@ -110,6 +110,10 @@ Test(status, stuck)
     set(s.presence, "state", "Absent");
     set(s.presence, "reason", "mirror-failed");
     cr_expect_eq(status_progress(&s), PROGRESS_STUCK);
+    set(s.presence, "reason", "mirror-waiting");
+    cr_expect_eq(status_progress(&s), PROGRESS_MOVING);
+    set(s.images, "state", "Degraded"); /* that is what the mirror waits for */
+    cr_expect_eq(status_progress(&s), PROGRESS_STUCK);
     replace(&s.images, "[]");
     replace(&s.presence, "[]");
     cr_expect_eq(status_progress(&s), PROGRESS_STUCK);
