@@ -19,7 +19,7 @@ struct member {
 
 struct members {
     struct map by_id;
-    struct smap by_key, by_name;
+    struct smap by_key;
 };
 
 struct roster {
@@ -38,7 +38,6 @@ static void members_clear(struct members *m)
         free(member);
     map_release(&m->by_id);
     smap_release(&m->by_key);
-    smap_release(&m->by_name);
     *m = (struct members){0};
 }
 
@@ -55,7 +54,6 @@ static void take_key(void *arg, const struct worker_key *k)
     snprintf(w->user_id, sizeof w->user_id, "%lld %s", (long long)k->id, k->public_key);
     map_put(&m->by_id, (uint64_t)w->id, w);
     smap_put(&m->by_key, w->key, w);
-    smap_put(&m->by_name, w->name, w);
 }
 
 static void on_loaded(void *arg, const struct db_reply *reply)
@@ -114,12 +112,6 @@ int64_t roster_check(const struct roster *r, const char *user_id)
     long long id = strtoll(user_id, &end, 10);
     const struct member *m = map_get(&r->now.by_id, (uint64_t)id);
     return m && !m->revoked && strcmp(m->user_id, user_id) == 0 ? m->id : 0;
-}
-
-int64_t roster_find(const struct roster *r, const char *name)
-{
-    const struct member *m = smap_get(&r->now.by_name, name);
-    return m ? m->id : 0;
 }
 
 const char *roster_name(const struct roster *r, int64_t worker)

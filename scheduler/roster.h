@@ -20,8 +20,6 @@ void roster_refresh(struct roster *r);
 const char *roster_zap(void *roster, const char *public_key, const char *address);
 /* The worker that a message's user id stands for now; 0: none, drop the message. */
 int64_t roster_check(const struct roster *r, const char *user_id);
-/* By name; 0: unknown. Also revoked ones. */
-int64_t roster_find(const struct roster *r, const char *name);
 const char *roster_name(const struct roster *r, int64_t worker); /* "?" for an unknown one */
 /* After db_close. Accepts NULL. */
 void roster_free(struct roster *r);

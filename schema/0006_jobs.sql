@@ -44,7 +44,9 @@ CREATE FUNCTION farm.full_pins(j farm.job, given jsonb) RETURNS jsonb LANGUAGE s
     END
 $$;
 
--- The digest that already satisfies a job, or NULL. Of a publish: the newest release is it, under the same tags and name.
+-- The digest that already satisfies a job, or NULL. Of a publish: the newest release is it, under the same tags and name. An abandoned
+-- release, or a mirror attempt without a success since, may have moved the tags before it was given up: then what the rows say is not
+-- certain, and the job runs.
 CREATE FUNCTION farm.satisfied(j farm.job, spec jsonb, key text, pins jsonb) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE
     WHEN j.forced > 0 THEN NULL
@@ -52,12 +54,15 @@ CREATE FUNCTION farm.satisfied(j farm.job, spec jsonb, key text, pins jsonb) RET
     WHEN j.kind = 'test' THEN (SELECT v.digest FROM farm.verdict v WHERE v.test_key = key AND v.passed)
     WHEN j.kind = 'publish' THEN (
         SELECT n.digest
-          FROM (SELECT r.* FROM farm.release r WHERE r.image_id = j.image_id AND r.state <> 'abandoned' ORDER BY r.serial DESC LIMIT 1) n
+          FROM (SELECT r.* FROM farm.release r WHERE r.image_id = j.image_id ORDER BY r.serial DESC LIMIT 1) n
          WHERE n.state = 'released' AND n.publish_key = spec->>'publish_key' AND n.repository = farm.release_repository(j.image_id)
            AND n.digest = ALL (SELECT e.value->>'digest' FROM jsonb_each(pins) e))
     WHEN j.kind = 'mirror' THEN (
         SELECT p.digest FROM farm.presence p JOIN farm.release r ON r.id = (pins->'release'->>'id')::bigint
-         WHERE p.site_id = j.target_site_id AND p.image_id = j.image_id AND p.digest = r.digest AND p.tags @> r.tags)
+         WHERE p.site_id = j.target_site_id AND p.image_id = j.image_id AND p.digest = r.digest AND p.tags @> r.tags
+           AND coalesce((SELECT t.outcome IS NOT DISTINCT FROM 'succeeded' FROM farm.job m JOIN farm.attempt t ON t.job_id = m.id
+                          WHERE m.kind = 'mirror' AND m.image_id = j.image_id AND m.target_site_id = j.target_site_id
+                          ORDER BY m.id DESC, t.number DESC LIMIT 1), true))
     END
 $$;
 

@@ -1,8 +1,9 @@
 /* link.h - the sockets: for each scheduler one DEALER for control and one for logs, always CURVE.
  *
  * Reports go to every scheduler whose handshake succeeded: at once when that happens, a moment
- * after something changed, and as a jittered heartbeat. Standbys answer NotLeader and learn from
- * the Reports whom they would lead. Logs go to the one whose Orders were accepted last. */
+ * after something changed, and as a jittered heartbeat. Standbys answer NotLeader; while nobody
+ * leads, the heart beats faster, so that a new leader is found soon. Logs go to the one whose
+ * Orders were accepted last. */
 #ifndef BF_WORKER_LINK_H
 #define BF_WORKER_LINK_H
 

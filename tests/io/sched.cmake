@@ -2,6 +2,13 @@
 bf_criterion(io_sched_db SOURCES io/sched/db.c io/sched/pgd.c LIBS bf_db LABELS io)
 target_compile_definitions(io_sched_db PRIVATE PGD="${CMAKE_CURRENT_LIST_DIR}/sched/pgd")
 
+bf_criterion(io_sched_link SOURCES io/sched/link.c io/sched/hand.c io/sched/pgd.c
+  LIBS bf_db bf_loop bf_wire LABELS io)
+add_dependencies(io_sched_link bootfarm-scheduler)
+target_compile_definitions(io_sched_link PRIVATE
+  PGD="${CMAKE_CURRENT_LIST_DIR}/sched/pgd" SEED="${CMAKE_CURRENT_LIST_DIR}/sched/seed.sql"
+  BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+
 # ASan reserves far more address space than a planner may have.
 set(planner_memory 4GiB)
 if(BOOTFARM_SANITIZE)

@@ -7,7 +7,7 @@ base_image() {
     local top cache key dir
     top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
     cache=${BOOTFARM_TEST_CACHE:-/var/tmp/bootfarm-test}
-    key=$(sha256sum <"$top/deploy/base-image" | cut -c1-16)
+    key=$(cat "$top/deploy/base-image" "$top/deploy/oci.sh" | sha256sum | cut -c1-16)
     dir=$cache/base-$key
     mkdir -p "$cache"
     (

@@ -61,6 +61,10 @@ CREATE FUNCTION t.state(name text) RETURNS text LANGUAGE sql AS $$
     SELECT state FROM farm.job WHERE id = t.job(name)
 $$;
 
+CREATE FUNCTION t.base_pin() RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_object_agg('base:' || b.id, jsonb_build_object('digest', b.digest)) FROM farm.base b
+$$;
+
 -- waiting -> ready as the brain does it: the key over what goes in. Returns the status.
 CREATE FUNCTION t.ready(job bigint) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

@@ -10,7 +10,7 @@
 
 #define UNPACK_FLAGS                                                                 \
     (ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | \
-     ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_UNLINK)
+     ARCHIVE_EXTRACT_SECURE_NODOTDOT)
 
 static void free_reader(struct archive **a)
 {

@@ -1,22 +1,19 @@
 #include "pgd.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 void pgd_start(struct pgd *p)
 {
     int in[2], out[2];
-    cr_assert_eq(pipe(in), 0);
-    cr_assert_eq(pipe(out), 0);
+    cr_assert_eq(pipe2(in, O_CLOEXEC), 0); /* what the test forks later must not keep it */
+    cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
     p->pid = fork();
     if (p->pid == 0) {
         dup2(in[0], 0);
         dup2(out[1], 1);
-        close(in[0]);
-        close(in[1]);
-        close(out[0]);
-        close(out[1]);
         execl("/bin/bash", "bash", PGD, (char *)NULL);
         _exit(127);
     }

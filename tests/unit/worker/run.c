@@ -53,6 +53,7 @@ Test(run, one_attempt_and_what_orders_say_of_it)
         {"finished, acknowledged", RUN_FINISHED, 0, false, true, "ack"},
         {"finished, acknowledged, still wanted", RUN_FINISHED, 0, true, true, "ack"},
         {"acked by these very orders", RUN_ACKED, false, false, true, NULL},
+        {"acked by orders that are not older", RUN_ACKED, false, false, false, NULL},
         {"acked, omitted by newer orders", RUN_ACKED, true, false, false, "forget"},
         {"acked, acknowledged once more", RUN_ACKED, true, false, true, NULL},
         {"acked, wanted by newer orders", RUN_ACKED, true, true, false, "report"},

@@ -1,0 +1,220 @@
+/* The two sockets of a real scheduler, with workers that break the rules. */
+#include "hand.h"
+
+#include <criterion/criterion.h>
+
+static const Bootfarm__Assignment *wanted(const struct hand *w, size_t i)
+{
+    cr_assert_gt(w->orders.orders->n_wanted, i);
+    return w->orders.orders->wanted[i];
+}
+
+/* The acknowledgement of w->result in the newest Orders; -1: none yet. */
+static int ack_of(const struct hand *w)
+{
+    const wire_orders *o = w->orders.orders;
+    for (size_t i = 0; o && i < o->n_acks; i++) {
+        if (id128_eq(wire_id(o->acks[i]->attempt_id), w->result))
+            return (int)o->acks[i]->kind;
+    }
+    return -1;
+}
+
+static int settle(struct hand *w)
+{
+    do {
+        hand_echo(w);
+        hand_next_orders(w);
+    } while (ack_of(w) < 0);
+    return ack_of(w);
+}
+
+Test(link, work_comes_after_an_echo_and_travels_until_it_is_listed)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    hand_report(&w, 0, 0);
+    hand_until_orders(&w, 1);
+    cr_assert_eq(w.orders.orders->n_wanted, 0, "nothing for a link that may work in one direction");
+    cr_assert(id128_eq(wire_id(w.orders.orders->boot_id), w.boot));
+    cr_assert_eq(w.orders.orders->lease_ms, 3000);
+    cr_assert(w.orders.orders->kill_on_partition, "the hub's policy");
+    struct id128 attempt = hand_until_work(&w);
+    cr_assert_eq(w.orders.orders->n_wanted, 1, "one slot");
+    cr_assert_eq(w.orders.orders->echo_report, w.seq);
+    cr_assert_not_null(memmem(wanted(&w, 0)->order.data, wanted(&w, 0)->order.len, "\"build\"", 7));
+    *vec_push(&w.running) = attempt;
+    hand_echo(&w);
+    hub_until_sql(&h, "select count(*) from farm.job where state = 'running'", "1");
+    hand_next_orders(&w);
+    hand_next_orders(&w);
+    cr_assert_eq(wanted(&w, 0)->order.len, 0, "it is listed");
+    hub_until_sql(&h, "select phase from farm.attempt", "build");
+    hand_close(&w);
+    hub_stop(&h);
+}
+
+Test(link, results_are_answered_by_what_their_row_says)
+{
+    struct hub h;
+    struct hand w, thief;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    hand_open(&thief, &h, "thief", true);
+    struct id128 attempt = hand_until_work(&w);
+
+    thief.result = attempt;
+    cr_assert_eq(settle(&thief), BOOTFARM__ACK_KIND__ACK_FENCED, "somebody else's attempt");
+    thief.result = (struct id128){{7}};
+    cr_assert_eq(settle(&thief), BOOTFARM__ACK_KIND__ACK_UNKNOWN);
+    cr_assert_str_eq(hub_sql(&h, "select count(*) from farm.attempt where outcome is not null"),
+                     "0");
+
+    w.result = attempt;
+    cr_assert_eq(settle(&w), BOOTFARM__ACK_KIND__ACK_ACCEPTED);
+    cr_assert_str_eq(
+        hub_sql(&h, "select count(*) from farm.job where kind = 'build' and state = 'succeeded'"),
+        "1");
+    cr_assert_str_eq(hub_sql(&h, "select detail->>'error' from farm.attempt where outcome is not "
+                                 "null"),
+                     "the worker sent a detail that is not JSON");
+    cr_assert_str_eq(hub_sql(&h, "select count(*) from farm.quarantine"), "0");
+
+    hub_kill_scheduler(&h);
+    hub_start_scheduler(&h);
+    cr_assert_eq(settle(&w), BOOTFARM__ACK_KIND__ACK_DUPLICATE, "the answer was lost: looked up");
+    hand_close(&w);
+    hand_close(&thief);
+    hub_stop(&h);
+}
+
+Test(link, a_restarted_scheduler_sends_an_order_that_never_arrived)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    struct id128 attempt = hand_until_work(&w);
+    uint64_t term = w.orders.orders->term;
+    hub_kill_scheduler(&h);
+    hub_start_scheduler(&h);
+    while (w.orders.orders->term == term)
+        hand_next_orders(&w);
+    cr_assert_gt(w.orders.orders->term, term);
+    cr_assert(id128_eq(wire_id(wanted(&w, 0)->attempt_id), attempt), "the same attempt");
+    cr_assert_gt(wanted(&w, 0)->order.len, 0, "read again from PostgreSQL");
+    hand_close(&w);
+    hub_stop(&h);
+}
+
+Test(link, an_attempt_belongs_to_a_boot)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    struct id128 attempt = hand_until_work(&w);
+    w.boot.b[0] ^= 1;
+    w.seq = 0;
+    hand_report(&w, 0, 0);
+    hub_until_sql(&h, "select outcome from farm.attempt order by leased_at limit 1", "lost");
+    while (w.orders.orders->n_wanted == 0 ||
+           id128_eq(wire_id(w.orders.orders->wanted[0]->attempt_id), attempt))
+        hand_next_orders(&w);
+    cr_assert(id128_eq(wire_id(w.orders.orders->boot_id), w.boot));
+    hand_close(&w);
+    hub_stop(&h);
+}
+
+Test(link, a_link_of_one_direction_is_a_dead_link)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    struct id128 attempt = hand_until_work(&w);
+    *vec_push(&w.running) = attempt;
+    hand_echo(&w);
+    w.fixed_echo = true; /* Reports go on, but we seem to hear nothing */
+    while (strcmp(hub_sql(&h, "select state from farm.worker"), "disconnected") != 0)
+        hand_next_orders(&w);
+    hub_until_sql(&h, "select outcome from farm.attempt", "lost");
+    vec_clear(&w.running);
+    w.fixed_echo = false;
+    (void)hand_until_work(&w); /* an echo that has caught up */
+    cr_assert_str_eq(hub_sql(&h, "select state from farm.worker"), "connected");
+    hand_close(&w);
+    hub_stop(&h);
+}
+
+Test(link, hostile_frames_change_nothing)
+{
+    struct hub h;
+    struct hand w, stranger;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    hand_open(&stranger, &h, "stranger", false);
+    (void)hand_until_work(&w);
+
+    static char big[2 << 20];
+    const char orders[] = {WIRE_ORDERS, WIRE_VERSION, 0, 0}, junk[] = {WIRE_REPORT, 1, 0, 0, 'x'};
+    hand_send(&w, "", 0, 1);
+    hand_send(&w, "\1", 1, 1);
+    hand_send(&w, orders, sizeof orders, 1);
+    hand_send(&w, junk, sizeof junk, 1);
+    hand_send(&w, junk, sizeof junk, 3);
+    hand_next_orders(&w);
+    hand_send(&w, big, sizeof big, 1); /* beyond the limit: ZeroMQ ends the connection */
+    uint64_t seq = w.seq;
+    w.seq = 0;
+    hand_echo(&w); /* an old one again */
+    w.seq = seq;
+    hand_next_orders(&w);
+    cr_assert_not(stranger.linked);
+    cr_assert_eq(stranger.n_orders, 0);
+    cr_assert_str_eq(hub_sql(&h, "select count(*) from farm.attempt"), "1");
+    hand_close(&w);
+    hand_close(&stranger);
+    hub_stop(&h);
+}
+
+Test(logs, are_stored_in_order_and_sealed_by_their_owner_only)
+{
+    struct hub h;
+    struct hand w, thief;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    hand_open(&thief, &h, "thief", true);
+    struct id128 attempt = hand_until_work(&w);
+
+    hand_chunk(&thief, attempt, 0, "forged");
+    hand_until_ack(&thief, 1);
+    cr_assert(thief.ack.unknown);
+    cr_assert_str_eq(hub_sql(&h, "select count(*) from farm.log_chunk"), "0");
+
+    hand_chunk(&w, attempt, 0, "hello ");
+    hand_chunk(&w, attempt, 6, "world");
+    hand_until_ack(&w, 2);
+    cr_assert_eq(w.ack.stored, 11);
+    cr_assert_gt(w.ack.credit_bytes, 0);
+    hand_chunk(&w, attempt, 0, "hello ");
+    hand_until_ack(&w, 3);
+    cr_assert_eq(w.ack.stored, 11, "sent again");
+    hand_chunk(&w, attempt, 20, "too far");
+    hand_until_ack(&w, 4);
+    cr_assert_eq(w.ack.stored, 11, "go back to there");
+    hand_seal(&w, attempt, 12);
+    hand_until_ack(&w, 5);
+    cr_assert_not(w.ack.sealed, "less is stored");
+    hand_seal(&w, attempt, 11);
+    hand_until_ack(&w, 6);
+    cr_assert(w.ack.sealed);
+    cr_assert_str_eq(hub_sql(&h, "select string_agg(convert_from(data, 'UTF8'), '' order by "
+                                 "byte_offset) from farm.log_chunk"),
+                     "hello world");
+    hand_close(&w);
+    hand_close(&thief);
+    hub_stop(&h);
+}

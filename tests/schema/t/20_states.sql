@@ -1,0 +1,39 @@
+-- The legal transitions: each pair of states, by a plain UPDATE.
+BEGIN;
+SET search_path = t, public;
+SELECT no_plan();
+SELECT farm.check_term((SELECT term FROM farm.leader));
+SELECT t.push(t.plan('one', ARRAY[t.image('base', 'a')]));
+
+-- Puts the job into `a` without the triggers' leave, then tries `a` -> `b` with them. NULL: allowed.
+CREATE FUNCTION t.shape(job bigint, s text) RETURNS void LANGUAGE sql AS $$
+    UPDATE farm.job SET state = s, attempt_id = CASE WHEN s IN ('leased', 'running') THEN t.uuid(7) END, fail_class = CASE WHEN s = 'failed' THEN 'user' END,
+                        ended_at = CASE WHEN s NOT IN ('waiting', 'ready', 'leased', 'running') THEN now() END WHERE id = shape.job
+$$;
+CREATE FUNCTION t.try(a text, b text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    job constant bigint := (SELECT min(id) FROM farm.job);
+BEGIN
+    ALTER TABLE farm.job DISABLE TRIGGER job_changed;
+    PERFORM t.shape(job, a);
+    ALTER TABLE farm.job ENABLE TRIGGER job_changed;
+    PERFORM t.shape(job, b);
+    RETURN NULL;
+EXCEPTION WHEN check_violation THEN
+    RETURN SQLERRM;
+END $$;
+
+SELECT is(t.try(a, b) IS NULL, (a, b) IN (
+        ('waiting', 'ready'), ('waiting', 'skipped'), ('waiting', 'superseded'), ('waiting', 'cancelled'),
+        ('ready', 'leased'), ('ready', 'waiting'), ('ready', 'superseded'), ('ready', 'cancelled'),
+        ('leased', 'running'), ('leased', 'succeeded'), ('leased', 'failed'), ('leased', 'ready'), ('leased', 'waiting'), ('leased', 'superseded'), ('leased', 'cancelled'),
+        ('running', 'succeeded'), ('running', 'failed'), ('running', 'ready'), ('running', 'waiting'), ('running', 'superseded'), ('running', 'cancelled'),
+        ('failed', 'waiting'), ('cancelled', 'waiting')), a || ' -> ' || b)
+  FROM unnest('{waiting,ready,leased,running,succeeded,failed,skipped,superseded,cancelled}'::text[]) a,
+       unnest('{waiting,ready,leased,running,succeeded,failed,skipped,superseded,cancelled}'::text[]) b
+ WHERE a <> b;
+SELECT alike(t.try('succeeded', 'running'), 'job % cannot go from succeeded to running', 'it says which job, from where, to where');
+SELECT throws_ok('UPDATE farm.job SET state = ''ready'', attempt_id = t.uuid(7) WHERE id = (SELECT min(id) FROM farm.job)', '23514', NULL, 'an attempt in a state that has none');
+SELECT throws_ok('UPDATE farm.job SET state = ''odd''', '23514', NULL, 'a state that is none');
+SELECT * FROM finish();
+ROLLBACK;

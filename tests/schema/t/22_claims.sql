@@ -1,0 +1,40 @@
+-- claim, work, start.
+BEGIN;
+SET search_path = t, public;
+SELECT no_plan();
+SELECT farm.check_term((SELECT term FROM farm.leader));
+SELECT t.push(t.plan('one', ARRAY[t.image('base', 'a'), t.image('other', 'a')]));
+SELECT farm.base_resolved((SELECT id FROM farm.base), t.d('debian'), NULL);
+SELECT t.job('build:plant:base@main:amd64') AS base, t.job('build:plant:other@main:amd64') AS other \gset
+SELECT t.ready(:base), t.ready(:other);
+DELETE FROM farm.artifact WHERE key = t.d('cothera');
+
+SELECT results_eq(format($$SELECT job, status, work->>'job' FROM farm.claim(ARRAY[%s, %s, 999999, t.job('publish:plant:base@main')], ARRAY[t.uuid(1), t.uuid(2), t.uuid(3), t.uuid(4)],
+                                                                           array_fill(t.worker('hub-1'), '{4}'), array_fill(t.uuid(0), '{4}'))$$, :other, :base),
+    format($$VALUES (%s::bigint, 'refused', NULL), (%s, 'ok', 'build:plant:base@main:amd64'), (999999, 'stale', NULL), (t.job('publish:plant:base@main'), 'stale', NULL)$$, :other, :base),
+    'refused (its context is not there), ok, unknown, not ready');
+SELECT matches((SELECT error FROM farm.quarantine), 'artifact .* is not in the staging registry', 'the quarantine says what is missing');
+SELECT results_eq(format('SELECT state, reason, attempt_id IS NULL FROM farm.job WHERE id = %s', :other), $$VALUES ('ready', 'quarantined', true)$$, 'the refused one stays ready, and says why');
+SELECT is((SELECT count(*) FROM farm.attempt), 1::bigint, 'of the refused one no attempt is left');
+SELECT results_eq('SELECT job_id, worker_id, boot_id, term, number, started_at FROM farm.attempt',
+    format($$SELECT %s::bigint, t.worker('hub-1'), t.uuid(0), (SELECT term FROM farm.leader), 1, NULL::timestamptz$$, :base), 'the attempt');
+SELECT is((SELECT status FROM farm.claim(ARRAY[:base::bigint], ARRAY[t.uuid(5)], ARRAY[t.worker('hub-2')], ARRAY[t.uuid(0)])), 'stale', 'leased already');
+SELECT is((SELECT status FROM farm.claim(ARRAY[:other::bigint], ARRAY[t.uuid(6)], '{999999}', ARRAY[t.uuid(0)])), 'refused', 'a worker that does not exist');
+SELECT throws_ok(format($$INSERT INTO farm.attempt (id, job_id, worker_id, boot_id, term, number) VALUES (t.uuid(9), %s, t.worker('hub-1'), t.uuid(0), 1, 2)$$, :base), '23505', NULL,
+    'two live attempts of one job cannot be');
+
+-- The order again, after a plan that wants something else.
+SELECT work AS before FROM farm.work(ARRAY[t.uuid(2)]) \gset
+SELECT t.push(t.plan('two', ARRAY[t.image('base', 'b'), t.image('other', 'a')]));
+SELECT results_eq($$SELECT attempt, work FROM farm.work(ARRAY[t.uuid(77), t.uuid(2)])$$, format($$VALUES (t.uuid(77), NULL::jsonb), (t.uuid(2), %L)$$, :'before'),
+    'the order of an attempt does not change with later plans; none for an unknown one');
+
+SELECT results_eq($$SELECT * FROM farm.start(ARRAY[t.uuid(2), t.uuid(77)], '{3000000,1}')$$, $$VALUES (t.uuid(2), 'ok'), (t.uuid(77), 'unknown')$$, 'start');
+SELECT results_eq($$SELECT * FROM farm.start(ARRAY[t.uuid(2)], '{3000000}')$$, $$VALUES (t.uuid(2), 'duplicate')$$, 'start again');
+SELECT ok((SELECT started_at = leased_at FROM farm.attempt WHERE id = t.uuid(2)), 'not before it was leased, whatever the worker says');
+SELECT is((SELECT state FROM farm.job WHERE id = :base), 'running', 'it runs');
+SELECT results_eq($$SELECT status FROM farm.lose(ARRAY[t.uuid(2)], '{ready}', '{NULL}', '{0}')$$, $$VALUES ('ok')$$, 'lost');
+SELECT results_eq($$SELECT * FROM farm.start(ARRAY[t.uuid(2)], '{1}')$$, $$VALUES (t.uuid(2), 'fenced')$$, 'a late start is fenced');
+SELECT is((SELECT work FROM farm.work(ARRAY[t.uuid(2)])), NULL, 'no order for an attempt that has ended');
+SELECT * FROM finish();
+ROLLBACK;
