@@ -62,7 +62,7 @@ BEGIN
 END $$;
 
 -- Everything that a build pulls: farm parents (by their name in the same ref), then external bases.
-CREATE FUNCTION farm.build_pins(image_id bigint, arch text, spec jsonb, pins jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION farm.build_pins(image_id bigint, spec jsonb, pins jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (
         WITH used AS (
@@ -70,11 +70,11 @@ BEGIN
               FROM jsonb_array_elements(spec->'parents') WITH ORDINALITY e (value, ord)
               JOIN farm.image me ON me.id = build_pins.image_id
               LEFT JOIN farm.image p ON p.ref_id = me.ref_id AND p.name = e.value->>'image'
-              LEFT JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = build_pins.arch
+              LEFT JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = e.value->>'arch'
             UNION ALL
             SELECT 2, e.ord, e.value, 'base:' || b.id
               FROM jsonb_array_elements(spec->'externals') WITH ORDINALITY e (value, ord)
-              LEFT JOIN farm.base b ON b.reference = e.value->>'ref' AND b.arch = build_pins.arch
+              LEFT JOIN farm.base b ON b.reference = e.value->>'ref' AND b.arch = e.value->>'arch'
         )
         SELECT coalesce(jsonb_agg(jsonb_build_object(
                    'written', u.value->'written', 'ref', u.value->'ref', 'use', u.value->'use',
@@ -82,12 +82,12 @@ BEGIN
           FROM used u);
 END $$;
 
-CREATE FUNCTION farm.build_order(j farm.job, arch text, spec jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION farm.build_order(j farm.job, spec jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (
         SELECT jsonb_build_object(
             'context', farm.artifact_ref(spec->>'context_key'), 'containerfile', spec->'containerfile', 'target', b.build->'target', 'args', b.build->'args',
-            'pins', farm.build_pins(j.image_id, arch, spec, j.pins), 'push', j.repository,
+            'pins', farm.build_pins(j.image_id, spec, j.pins), 'push', j.repository,
             'cache', CASE WHEN coalesce((b.build->>'cache')::boolean, true)
                           THEN farm.setting('staging_registry') || '/cache/' || split_part(farm.image_path(j.image_id), '/', 1) END,
             'contexts', coalesce(b.build->'contexts', '{}'),
@@ -106,30 +106,24 @@ BEGIN
             'timeout_ms', coalesce((spec->'test'->>'timeout_ms')::bigint, 0) + 600000, 'silence_ms', 0));
 END $$;
 
--- The farm parent whose layers begin the image's: the base of its last stage (the plan marks it `final`; without marks, the only FROM).
+-- The farm parent whose layers begin the image's, which the plan marks `final`; none where that is an external base.
 CREATE FUNCTION farm.layer_parents(result farm.digest) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (
         WITH built AS (
-            SELECT j.pins, a.arch, s.body AS spec, i.ref_id
+            SELECT j.pins, s.body AS spec, i.ref_id
               FROM farm.job j
               JOIN farm.image i ON i.id = j.image_id
-              JOIN farm.image_arch a ON a.id = j.image_arch_id
               JOIN farm.spec s ON s.id = j.spec_id
              WHERE j.digest = result AND j.kind = 'build' AND j.state = 'succeeded'
              ORDER BY j.id DESC LIMIT 1
-        ), source AS (
-            SELECT e.value, (e.value->>'final')::boolean AS final, e.value ? 'image' AS farm
-              FROM built b
-             CROSS JOIN jsonb_array_elements(coalesce(b.spec->'parents', '[]') || coalesce(b.spec->'externals', '[]')) e (value)
-             WHERE e.value->>'use' = 'from'
         )
-        SELECT coalesce(jsonb_agg(b.pins->('image:' || pa.id)->>'repository' || '@' || (b.pins->('image:' || pa.id)->>'digest')), '[]')
+        SELECT coalesce(jsonb_agg((b.pins->('image:' || pa.id)->>'repository') || '@' || (b.pins->('image:' || pa.id)->>'digest')), '[]')
           FROM built b
-         CROSS JOIN source s
-          JOIN farm.image p ON p.ref_id = b.ref_id AND p.name = s.value->>'image'
-          JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = b.arch
-         WHERE s.farm AND (s.final OR (SELECT count(*) = 1 AND bool_and(o.final IS NULL) FROM source o)));
+         CROSS JOIN jsonb_array_elements(b.spec->'parents') e
+          JOIN farm.image p ON p.ref_id = b.ref_id AND p.name = e->>'image'
+          JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = e->>'arch'
+         WHERE (e->>'final')::boolean);
 END $$;
 
 CREATE FUNCTION farm.publish_order(j farm.job) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
@@ -170,7 +164,7 @@ BEGIN
     SELECT a.arch INTO arch FROM farm.image_arch a
      WHERE a.id = j.image_arch_id OR (j.image_arch_id IS NULL AND a.image_id = j.image_id AND a.removed_at IS NULL)
      ORDER BY a.id LIMIT 1;
-    more := CASE j.kind WHEN 'build' THEN farm.build_order(j, arch, spec)
+    more := CASE j.kind WHEN 'build' THEN farm.build_order(j, spec)
                         WHEN 'test' THEN farm.test_order(j, spec)
                         WHEN 'publish' THEN farm.publish_order(j)
                         WHEN 'mirror' THEN farm.mirror_order(j) END;

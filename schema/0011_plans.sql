@@ -42,7 +42,7 @@ DECLARE
 BEGIN
     LOOP
         WITH edge AS MATERIALIZED (
-            SELECT s.name, s.arch, s.spec->>'file' AS file, e->>'image' AS parent
+            SELECT s.name, s.arch, s.spec->>'file' AS file, e->>'image' AS parent, e->>'arch' AS parent_arch
               FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e WHERE s.revision_id = revision AND e->>'image' IS NOT NULL
         ), bad AS (
             SELECT s.name, s.arch, s.spec->>'file' AS file, 'unknown-site' AS code, format('there is no site %s', s.spec->'place'->>'site') AS message,
@@ -53,8 +53,8 @@ BEGIN
             UNION ALL
             SELECT e.name, e.arch, e.file, 'parent-missing', format('its parent %s has no usable definition', e.parent), 'correct the parent first'
               FROM edge e
-             WHERE (e.parent, e.arch) NOT IN (SELECT p.name, p.arch FROM farm.plan_stage p WHERE p.revision_id = revision)
-               AND (e.parent, e.arch) NOT IN (SELECT i.name, a.arch FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id
+             WHERE (e.parent, e.parent_arch) NOT IN (SELECT p.name, p.arch FROM farm.plan_stage p WHERE p.revision_id = revision)
+               AND (e.parent, e.parent_arch) NOT IN (SELECT i.name, a.arch FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id
                                                WHERE i.ref_id = ref AND i.removed_at IS NULL AND a.removed_at IS NULL)
         ), taken AS (
             DELETE FROM farm.plan_stage s USING bad b WHERE s.revision_id = revision AND s.name = b.name AND s.arch = b.arch
@@ -112,10 +112,10 @@ CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LA
      WHERE s.revision_id = revision AND s.name = o.name AND s.arch = o.arch;
 
     WITH edge AS MATERIALIZED (
-        SELECT q.name, q.arch, e->>'image' AS parent FROM farm.plan_stage q CROSS JOIN jsonb_array_elements(q.spec->'parents') e WHERE q.revision_id = revision
+        SELECT q.name, q.arch, e->>'image' AS parent, e->>'arch' AS parent_arch FROM farm.plan_stage q CROSS JOIN jsonb_array_elements(q.spec->'parents') e WHERE q.revision_id = revision
     ), parent AS MATERIALIZED (
         SELECT e.name, e.arch, min(e.parent) AS changed
-          FROM edge e JOIN farm.plan_stage p ON p.name = e.parent AND p.arch = e.arch
+          FROM edge e JOIN farm.plan_stage p ON p.name = e.parent AND p.arch = e.parent_arch
          WHERE p.revision_id = revision AND p.recipe_changed
          GROUP BY e.name, e.arch
     ), reason AS MATERIALIZED (
@@ -156,7 +156,7 @@ BEGIN
 
     DELETE FROM farm.image_parent e USING farm.plan_stage s WHERE s.revision_id = revision AND e.image_arch_id = s.image_arch_id;
     WITH edge AS MATERIALIZED (
-        SELECT DISTINCT s.image_arch_id, s.arch, e->>'image' AS parent
+        SELECT DISTINCT s.image_arch_id, e->>'arch' AS arch, e->>'image' AS parent
           FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e WHERE s.revision_id = revision
     )
     INSERT INTO farm.image_parent (image_arch_id, parent_arch_id)
@@ -166,11 +166,11 @@ BEGIN
       JOIN farm.image_arch a ON a.image_id = i.id AND a.arch = d.arch;
 
     INSERT INTO farm.base (reference, arch)
-    SELECT DISTINCT e->>'ref', s.arch FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision ORDER BY 1, 2
+    SELECT DISTINCT e->>'ref', e->>'arch' FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision ORDER BY 1, 2
     ON CONFLICT (reference, arch) DO NOTHING;
     DELETE FROM farm.image_base e USING farm.plan_stage s WHERE s.revision_id = revision AND e.image_arch_id = s.image_arch_id;
     WITH edge AS MATERIALIZED (
-        SELECT DISTINCT s.image_arch_id, s.arch, e->>'ref' AS reference
+        SELECT DISTINCT s.image_arch_id, e->>'arch' AS arch, e->>'ref' AS reference
           FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision
     )
     INSERT INTO farm.image_base (image_arch_id, base_id)
@@ -232,6 +232,11 @@ BEGIN
     RETURN wanted;
 END $$;
 
+-- What an image needs, each with the architecture that is meant: the image's own unless FROM --platform says otherwise.
+CREATE FUNCTION farm.needs_of(needs jsonb, arch text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('arch', arch) || e.need ORDER BY e.ord), '[]') FROM jsonb_array_elements(needs) WITH ORDINALITY e (need, ord)
+$$;
+
 CREATE FUNCTION farm.plan_commit(repo bigint, plan jsonb) RETURNS TABLE (jobs bigint[], image_archs bigint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -258,7 +263,7 @@ BEGIN
     UPDATE farm.ref q SET oid = plan->>'oid', serial = r.serial + 1, gone_at = NULL WHERE q.id = r.id;
     INSERT INTO farm.plan_stage (revision_id, ord, name, arch, recipe, tests_key, publish_key, spec)
     SELECT revision, e.ord, e.i->>'name', e.i->>'arch', e.i->>'recipe', e.i->>'tests_key', e.i->>'publish_key',
-           e.i || jsonb_build_object('parents', coalesce(e.i->'parents', '[]'), 'externals', coalesce(e.i->'externals', '[]'))
+           e.i || jsonb_build_object('parents', farm.needs_of(e.i->'parents', e.i->>'arch'), 'externals', farm.needs_of(e.i->'externals', e.i->>'arch'))
       FROM jsonb_array_elements(plan->'images') WITH ORDINALITY e (i, ord);
     -- PostgreSQL's planner knows nothing of rows that were made a moment ago; nested loops over 10,000 of them would take minutes.
     ANALYZE farm.plan_stage;

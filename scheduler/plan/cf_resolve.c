@@ -329,6 +329,14 @@ static void resolver_release(struct resolver *r)
     vec_release(&r->args);
 }
 
+static size_t base_of(const struct resolver *r, size_t stage)
+{
+    const struct scope *s = &r->scope[stage];
+    while (s->base != NULL)
+        s = s->base;
+    return (size_t)(s - r->scope);
+}
+
 int cf_resolve(struct arena *a, const struct cfile *f, const struct cf_env *env,
                struct diags *errors, struct cf_result *out)
 {
@@ -345,6 +353,7 @@ int cf_resolve(struct arena *a, const struct cfile *f, const struct cf_env *env,
         bool *reached = mark_reached(&r);
         rc = report(&r, reached, errors);
         out->target = r.target;
+        out->base = base_of(&r, r.target);
         collect(&r, reached, out);
     }
     resolver_release(&r);

@@ -110,7 +110,9 @@ struct cf_result {
     bool whole_context; /* some source is the context itself or not decidable here */
     /* The first use, in a reached stage, of what older builders do not know; file NULL: none. */
     struct diag_at heredoc, from_after;
-    size_t target;  /* index of the target stage */
+    size_t target; /* index of the target stage */
+    size_t
+        base; /* the stage whose FROM is what the target begins with: stages may build on stages */
     bool *arg_used; /* for each env->arg: the header or a reached stage declares it */
 };
 

@@ -202,6 +202,7 @@ static void add_need(struct build *b, struct need_list *l, const struct need *n,
         same = vec_push(&l->v);
         *same = *n;
     }
+    same->final |= n->final;
     add_written(b, same, written);
     if (strcmp(expanded, same->ref) != 0)
         add_written(b, same, expanded);
@@ -231,6 +232,7 @@ static const char *context_reference(struct build *b, const char *text)
 static void need_use(struct build *b, struct draft *d, const struct cf_use *u, struct need_list *l)
 {
     struct need n = {.use = NEED_FROM, .at = u->at};
+    n.final = u->kind == CF_USE_FROM && u->stage == d->result.base;
     n.arch = platform_arch(b->a, u->platform, d->image.arch);
     const struct named *context = u->context ? image_context(d, u) : NULL;
     if (u->context && context == NULL)

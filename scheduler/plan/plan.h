@@ -43,6 +43,7 @@ struct need {
     struct diag_at at; /* of the first use */
     size_t parent;     /* index of the farm image; PLAN_EXTERNAL: another repository or registry */
     const char *arch;  /* that the parent must have: the child's, or FROM --platform */
+    bool final;        /* its layers are the image's first */
 };
 #define PLAN_EXTERNAL SIZE_MAX
 

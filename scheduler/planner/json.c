@@ -144,6 +144,8 @@ static json_t *needs(const struct plan *p, const struct image *image, bool exter
             set(o, "image", json_text(p->image[n->parent].name));
         set(o, "use", json_string(need_use_names[n->use]));
         set(o, "arch", json_text(n->arch));
+        if (n->final)
+            set(o, "final", json_true());
         add(list, o);
     }
     return list;

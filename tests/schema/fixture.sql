@@ -21,7 +21,7 @@ CREATE FUNCTION t.image(name text, content text, parents text[] DEFAULT '{}', mo
         'name', name, 'arch', 'amd64', 'file', 'images/' || name || '/Containerfile', 'context', 'images/' || name, 'matrix', '{}'::jsonb,
         'provides', jsonb_build_array('localhost/' || name || ':latest'), 'recipe', t.d('r' || name || content), 'wave', cardinality(parents) + 1,
         'parents', (SELECT coalesce(jsonb_agg(jsonb_build_object('ref', 'localhost/' || p || ':latest', 'written', jsonb_build_array('localhost/' || p),
-                                                                 'image', p, 'use', 'from')), '[]') FROM unnest(parents) p),
+                                                                 'image', p, 'use', 'from', 'final', true)), '[]') FROM unnest(parents) p),
         'externals', CASE WHEN parents = '{}' THEN '[{"ref": "quay.io/os/debian:12", "written": ["quay.io/os/debian:12"], "use": "from"}]'::jsonb ELSE '[]' END,
         'context_key', t.d('c' || name || content), 'artifact', NULL, 'tests_key', t.d('t' || name), 'scripts_key', t.d('s' || name), 'publish_key', t.d('p' || name),
         'containerfile', 'Containerfile',

@@ -59,6 +59,21 @@ SELECT is((SELECT cardinality(image_archs) FROM farm.load_jobs(ARRAY[t.job('publ
 SELECT t.push(t.plan('11', ARRAY[t.image('base', 'a')]));
 SELECT is((SELECT array_agg(removed ORDER BY arch) FROM farm.load_images(ARRAY(SELECT id FROM farm.image_arch WHERE image_id = (SELECT image_id FROM farm.image_arch WHERE id = t.id('plant:base@main'))))), '{f,t}', 'one less: that one is removed');
 
+-- A parent of another architecture (FROM --platform) is pinned as that; only the one whose layers come first is checked at the publish.
+SELECT t.push(t.plan('x1', ARRAY[t.image('os', 'a'), t.image('os', 'a', '{}', '{"arch": "arm64"}'), t.image('tool', 'a'),
+    t.image('cross', 'a', '{}', '{"wave": 2, "externals": [{"ref": "q.io/e:1", "written": ["q.io/e:1"], "use": "from", "arch": "arm64"}],
+        "parents": [{"ref": "localhost/os:latest", "written": ["os"], "image": "os", "use": "from", "arch": "arm64", "final": true}, {"ref": "localhost/tool:latest", "written": ["tool"], "image": "tool", "use": "from", "arch": "amd64"}]}')]));
+SELECT set_eq($$SELECT i.name, a.arch FROM farm.image_parent e JOIN farm.image_arch a ON a.id = e.parent_arch_id JOIN farm.image i ON i.id = a.image_id WHERE e.image_arch_id = t.id('plant:cross@main')$$,
+    $$VALUES ('os', 'arm64'), ('tool', 'amd64')$$, 'edges by architecture');
+SELECT farm.base_resolved(id, t.d(arch), NULL) FROM farm.base;
+SELECT t.run('build:plant:os@main:arm64', t.d('O')), t.run('test:plant:os@main:arm64'), t.run('build:plant:tool@main:amd64', t.d('T')), t.run('test:plant:tool@main:amd64');
+SELECT t.ready(t.job('build:plant:cross@main:amd64'));
+SELECT t.claim(t.job('build:plant:cross@main:amd64')) AS a \gset
+SELECT is((SELECT jsonb_agg(p->>'image') FROM farm.work(ARRAY[:'a'::uuid]) w, jsonb_array_elements(w.work->'pins') p),
+    jsonb_build_array('staging.test:5000/build/plant/os@' || t.d('O'), 'staging.test:5000/build/plant/tool@' || t.d('T'), 'q.io/e@' || t.d('arm64')), 'pins by architecture');
+SELECT t.finish(:'a', t.ok(t.d('X')), 'succeeded');
+SELECT is(farm.layer_parents(t.d('X')), jsonb_build_array('staging.test:5000/build/plant/os@' || t.d('O')), 'the parent that comes first');
+
 -- What a hostile plan may try.
 SELECT throws_ok($$SELECT t.push(t.plan('12', ARRAY[t.image('../x', 'a')]))$$, '23514', NULL, 'a name that is no path of a registry');
 SELECT throws_ok($$SELECT t.push(t.plan('12', ARRAY[t.image('x', 'a', '{}', '{"recipe": "x"}')]))$$, '23514', NULL, 'a key that is none');

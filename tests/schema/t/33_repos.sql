@@ -15,6 +15,7 @@ SELECT is(t.do('repo_sync', '{"slug": "plant"}'), 'done', 'a sync is asked for')
 SELECT is((SELECT next_us FROM farm.due_repos(0)), 0::bigint, 'due at once');
 SELECT farm.repo_polled(:repo, 2, NULL, NULL, 'no route to host');
 SELECT results_eq('SELECT error, failures, sync_pending, head, error_since IS NOT NULL FROM dashboard.repositories', $$VALUES ('no route to host', 1, false, 'main', true)$$, 'a poll that failed says so, and has answered the request');
+SELECT ok((SELECT next_us = farm.us(now() + interval '5 s') FROM farm.due_repos(0)), 'it is tried again soon');
 SELECT farm.repo_polled(:repo, 2, NULL, NULL, 'no route to host') FROM generate_series(1, 20);
 SELECT ok((SELECT next_us = farm.us(now() + interval '30 minutes') FROM farm.due_repos(0)), 'it backs off to 30 minutes');
 SELECT farm.repo_polled(:repo, 2, 'trunk', '[]', NULL);

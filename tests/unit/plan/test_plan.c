@@ -206,6 +206,26 @@ Test(plan, architectures)
     cr_assert_eq(cross->needs, 2);
     cr_expect_eq(&f.plan.image[cross->need[0].parent], arm);
     cr_expect_eq(&f.plan.image[cross->need[1].parent], amd);
+    cr_expect(!cross->need[0].final && cross->need[1].final);
+    fixture_release(&f);
+}
+
+/* The image begins with the layers of a.io/x: its last stage is built on one that is built on that.
+ */
+Test(plan, what_an_image_begins_with)
+{
+    static const struct file files[] = {
+        {.path = "a/Containerfile",
+         .text = "FROM a.io/x AS one\nFROM one AS two\nFROM b.io/y AS tools\nFROM two\n"
+                 "COPY --from=tools /t /\nCOPY --from=c.io/z /z /\n"},
+        {.path = NULL}};
+    struct fixture f;
+    fixture_plan(&f, files);
+    const struct image *a = image_of(&f, "a");
+    cr_assert_eq(a->needs, 3);
+    cr_expect(a->need[0].final);
+    cr_expect(!a->need[1].final);
+    cr_expect(!a->need[2].final);
     fixture_release(&f);
 }
 
