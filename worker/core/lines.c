@@ -126,3 +126,13 @@ const char *lines_rest(struct lines *l)
     }
     return l->buf.p;
 }
+
+size_t text_cut(const char *s, size_t max)
+{
+    size_t n = strlen(s);
+    if (n <= max)
+        return n;
+    for (n = max; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80;)
+        n--;
+    return n;
+}

@@ -26,4 +26,8 @@ void lines_end(struct lines *l, line_fn *fn, void *arg);
 /* The unfinished line as it stands, cleaned; for a prompt that nobody ends. */
 const char *lines_rest(struct lines *l);
 
+/* The length of the longest beginning of `s` with at most `max` bytes that ends with a whole
+ * character. */
+size_t text_cut(const char *s, size_t max);
+
 #endif

@@ -71,11 +71,8 @@ static char *shortened(const char *line)
     size_t n = strlen(line);
     if (n <= TAIL_WIDTH)
         return xstrdup(line);
-    /* not in the middle of a character */
     const char *end = line + n - TAIL_WIDTH / 2;
-    int head = TAIL_WIDTH / 2;
-    while (head > 0 && ((unsigned char)line[head] & 0xc0) == 0x80)
-        head--;
+    int head = (int)text_cut(line, TAIL_WIDTH / 2);
     while (((unsigned char)*end & 0xc0) == 0x80)
         end++;
     return xasprintf("%.*s ... %s", head, line, end);

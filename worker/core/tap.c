@@ -48,7 +48,7 @@ void tap_release(struct tap *t)
 static void replace(char **slot, const char *value)
 {
     free(*slot);
-    *slot = value != NULL ? xstrndup(value, TEXT_MAX) : NULL;
+    *slot = value != NULL ? xstrndup(value, text_cut(value, TEXT_MAX)) : NULL;
 }
 
 /* The text behind a prefix; NULL where the line does not begin with it. */
@@ -57,10 +57,10 @@ static const char *behind(const char *line, const char *prefix)
     return str_starts(line, prefix) ? line + strlen(prefix) : NULL;
 }
 
-#define ADD_UNIT(list, text)                         \
-    do {                                             \
-        if ((list)->n < TAP_MAX_UNITS)               \
-            *vec_push(list) = xstrndup((text), 256); \
+#define ADD_UNIT(list, text)                                         \
+    do {                                                             \
+        if ((list)->n < TAP_MAX_UNITS)                               \
+            *vec_push(list) = xstrndup((text), text_cut(text, 256)); \
     } while (0)
 
 /* A comment "# bf-…"; true where it is one that people need not see. */
@@ -128,7 +128,7 @@ static void on_result(struct tap *t, bool ok, const char *rest)
     const char *ms = directive != NULL ? strstr(directive, "ms=") : NULL;
     directive = directive != NULL ? directive : "";
     struct tap_test test = {
-        .name = xstrndup(rest, name < TEXT_MAX ? name : TEXT_MAX),
+        .name = xstrndup(rest, name < TEXT_MAX ? name : text_cut(rest, TEXT_MAX)),
         .result = result_of(ok, directive),
         .ms = ms != NULL ? strtoll(ms + 3, NULL, 10) : 0,
     };

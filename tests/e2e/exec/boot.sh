@@ -104,22 +104,33 @@ boot "$VARIANT" '{"scripts": ["tests/off.sh"], "timeout_ms": 240000, "ready": "c
 expect_failure "power off" guest-ended user
 nothing_left
 
+begin_boot() { # starts a boot test; returns when QEMU runs; sets pid
+    order test "$(jq -nc --arg source "$BASE" '{source: $source, test: {timeout_ms: 240000}}')"
+    DIR=$T/attempts/$ATTEMPT
+    mkdir -p "$DIR"
+    "$exec_bin" test --order "$T/order.json" --dir "$DIR" --config "$CONFIG" >"$T/log" 2>&1 &
+    pid=$!
+    local n
+    for ((n = 0; n < 1200; n++)); do
+        ! ps -eww -o args= | grep -F "guest=bootfarm-$ATTEMPT" | grep -vq grep || return 0
+        sleep 0.1
+    done
+    fail "QEMU does not start"
+}
+
 say "SIGTERM during a boot: no result, nothing left"
-boot_order=$(jq -nc --arg source "$BASE" '{source: $source, test: {timeout_ms: 240000}}')
-order test "$boot_order"
-DIR=$T/attempts/$ATTEMPT
-mkdir -p "$DIR"
-"$exec_bin" test --order "$T/order.json" --dir "$DIR" --config "$CONFIG" >"$T/log" 2>&1 &
-pid=$!
-for ((n = 0; n < 600; n++)); do
-    ! ps -eww -o args= | grep -F "guest=bootfarm-$ATTEMPT" | grep -vq grep || break
-    sleep 0.1
-done
-[ "$n" -lt 600 ] || fail "QEMU does not start"
+begin_boot
 kill "$pid"
 status=0
 wait "$pid" || status=$?
 [ "$status" = 1 ] || fail "after SIGTERM it exits $status"
 [ ! -e "$DIR/result.json" ] || fail "there is a result after SIGTERM"
+nothing_left
+
+say "SIGKILL during a boot, then a sweep: nothing left"
+begin_boot
+kill -KILL "$pid"
+wait "$pid" || true
+"$exec_bin" sweep --config "$CONFIG" >"$T/log" 2>&1 || fail "sweep fails"
 nothing_left
 say "done"

@@ -81,7 +81,7 @@ expect_failure() { # expect_failure WHAT CODE CLASS
 # nothing_left: no mount, container or process of this worker, and no lock of an attempt
 nothing_left() {
     local left
-    left=$(grep -F " $T/" /proc/mounts | grep -v " $STATE/storage/root/overlay " || true)
+    left=$(grep -F " $T/" /proc/mounts || true)
     [ -z "$left" ] || fail "mounts are left: $left"
     left=$(find "$STATE/storage/root" -path '*-containers/*' -name buildah.json 2>/dev/null || true)
     [ -z "$left" ] || fail "containers are left: $left"

@@ -111,3 +111,10 @@ Test(redact, whole_and_line_by_line_however_it_is_cut)
         free(s);
     }
 }
+
+Test(lines, a_cut_keeps_characters_whole)
+{
+    cr_expect(text_cut("abc", 5) == 3 && text_cut("abc", 2) == 2);
+    cr_expect(text_cut("a\xc3\xa4z", 2) == 1 && text_cut("a\xc3\xa4z", 3) == 3);
+    cr_expect(text_cut("\xf0\x9f\x98\x80", 3) == 0);
+}
