@@ -63,7 +63,7 @@ void run_spawn(struct run *r, struct proc_spec spec)
 void run_finish(struct run *r)
 {
     while (r->exits == 0)
-        uv_run(&r->loop, UV_RUN_ONCE);
+        cr_assert(uv_run(&r->loop, UV_RUN_ONCE) != 0 || r->exits > 0, "nothing left to wait for");
     cr_expect(r->exits == 1);
 }
 

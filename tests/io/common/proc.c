@@ -170,52 +170,51 @@ Test(proc, what_cannot_start_says_why)
                     "cannot enter /no/where to run /bin/sh: No such file or directory");
 }
 
-static void act_pause(struct run *r)
-{
-    proc_pause(r->proc, true);
-    proc_pause(r->proc, true);
-}
-
 static void on_resume_timer(uv_timer_t *t)
 {
     proc_pause(((struct run *)t->data)->proc, false);
     uv_close((uv_handle_t *)t, NULL);
 }
 
+static uint64_t pause_ms;
+
+static void act_pause(struct run *r)
+{
+    static uv_timer_t timer;
+
+    proc_pause(r->proc, true);
+    proc_pause(r->proc, true);
+    uv_timer_init(&r->loop, &timer);
+    timer.data = r;
+    uv_timer_start(&timer, on_resume_timer, pause_ms, 0);
+}
+
 /* The child ends while we do not read; silence does not count; nothing is lost. */
 Test(proc, pausing_loses_nothing)
 {
-    uv_timer_t timer;
     struct run r;
 
     run_init(&r);
     r.act_on = "1\n";
     r.act = act_pause;
-    run_shell(&r, "seq 1 200000; echo end >&2", (struct proc_spec){.silence = 50 * BF_MSEC});
-    uv_timer_init(&r.loop, &timer);
-    timer.data = &r;
-    uv_timer_start(&timer, on_resume_timer, 150, 0);
+    pause_ms = 2200; /* longer than the silence that is allowed */
+    run_shell(&r, "seq 1 200000; echo end >&2", (struct proc_spec){.silence = 2 * BF_SEC});
     run_finish(&r);
     run_expect(&r, PROC_EXITED, 0);
     cr_expect(r.out.len == 1288895, "%zu", r.out.len);
     cr_expect_str_eq(r.err.p, "end\n");
-    while (uv_run(&r.loop, UV_RUN_ONCE) != 0)
-        continue;
     run_release(&r);
 }
 
 Test(proc, pausing_past_the_end)
 {
-    uv_timer_t timer;
     struct run r;
 
     run_init(&r);
     r.act_on = "a";
     r.act = act_pause;
+    pause_ms = 200;
     run_shell(&r, "echo a; read x; echo b", (struct proc_spec){.in = "\n", .in_len = 1});
-    uv_timer_init(&r.loop, &timer);
-    timer.data = &r;
-    uv_timer_start(&timer, on_resume_timer, 50, 0);
     run_finish(&r);
     cr_expect_str_eq(r.out.p, "a\nb\n");
     while (uv_run(&r.loop, UV_RUN_ONCE) != 0)

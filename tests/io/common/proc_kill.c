@@ -24,22 +24,10 @@ Test(proc, deadlines)
     cr_expect(clock_mono() - start >= 200 * BF_MSEC);
     run_release(&r);
     run_init(&r);
-    run_shell(&r, "echo once; exec sleep 1000", (struct proc_spec){.silence = 100 * BF_MSEC});
+    run_shell(&r, "echo once; exec sleep 1000", (struct proc_spec){.silence = 2 * BF_SEC});
     run_finish(&r);
     run_expect(&r, PROC_SILENCE, SIGTERM);
     cr_expect_str_eq(r.out.p, "once\n");
-    run_release(&r);
-}
-
-Test(proc, who_ignores_the_request_is_killed_after_the_grace)
-{
-    struct run r;
-
-    run_init(&r);
-    run_shell(&r, "trap '' TERM; while :; do sleep 0.01; done",
-              (struct proc_spec){.timeout = 100 * BF_MSEC, .grace = 100 * BF_MSEC});
-    run_finish(&r);
-    run_expect(&r, PROC_TIMEOUT, SIGKILL);
     run_release(&r);
 }
 
@@ -47,6 +35,20 @@ static void act_kill(struct run *r)
 {
     proc_kill(r->proc);
     proc_kill(r->proc);
+}
+
+Test(proc, who_ignores_the_request_is_killed_after_the_grace)
+{
+    struct run r;
+
+    run_init(&r);
+    r.act_on = "ready";
+    r.act = act_kill;
+    run_shell(&r, "trap '' TERM; echo ready; while :; do sleep 0.01; done",
+              (struct proc_spec){.grace = 100 * BF_MSEC});
+    run_finish(&r);
+    run_expect(&r, PROC_KILLED, SIGKILL);
+    run_release(&r);
 }
 
 Test(proc, killing_asks_first)
