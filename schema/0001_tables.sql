@@ -118,7 +118,8 @@ CREATE TABLE farm.artifact (
     digest     farm.digest NOT NULL,            -- of the OCI manifest
     repository text NOT NULL,                   -- HOST/contexts/SLUG
     size       bigint NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    gone_at    timestamptz                      -- its registry has lost it; the planner is asked to make it again
 );
 
 -- An image of a ref, and what the newest revision wants of it. removed_at: no revision wants it any more.

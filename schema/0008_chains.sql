@@ -122,19 +122,44 @@ RETURNS farm.wanted_job[] LANGUAGE sql STABLE AS $$
      WHERE c.kind = ANY (kinds)
 $$;
 
--- A registry has lost what was built: it counts as never built, and the image is made again from there. Jobs that wait for the same
--- are not doubled.
+-- A registry has lost `lost`, which the job was to test, publish, mirror or build on. It counts as never built; the farm parents that it was
+-- are made again, and the chain of the job from where it broke up to the job's own kind. What lives already is not doubled.
 CREATE FUNCTION farm.digest_gone(lost farm.digest, job_id bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     j farm.job;
+    revision bigint;
+    wanted farm.wanted_job[];
+    parent farm.image_arch;
 BEGIN
     SELECT q.* INTO j FROM farm.job q WHERE q.id = job_id;
-    UPDATE farm.build_result b SET gone_at = now() WHERE b.digest = lost AND b.gone_at IS NULL;
-    UPDATE farm.image_arch a SET passing_digest = NULL, passing_repository = NULL WHERE a.passing_digest = lost;
-    RETURN farm.add_jobs(ARRAY(
-        SELECT w FROM unnest(farm.chain(j.image_id, CASE j.kind WHEN 'test' THEN '{build,test}' ELSE '{build,test,publish}' END::text[],
-                                        j.revision_id, 'gone', lost::text, j.image_arch_id)) w
-         WHERE NOT EXISTS (SELECT FROM farm.job o
-                            WHERE o.image_id = w.image_id AND o.kind = w.kind AND o.image_arch_id IS NOT DISTINCT FROM w.image_arch_id
-                              AND o.state IN ('waiting', 'ready', 'leased', 'running'))), 0);
+    SELECT v.id INTO revision FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.revision v ON v.ref_id = r.id AND v.serial = r.serial
+     WHERE i.id = j.image_id;
+    FOR parent IN SELECT DISTINCT p.* FROM farm.image_arch a JOIN farm.image_parent e ON e.image_arch_id = a.id JOIN farm.image_arch p ON p.id = e.parent_arch_id
+                   WHERE a.image_id = j.image_id AND p.passing_digest = lost AND p.removed_at IS NULL LOOP
+        wanted := wanted || farm.chain(parent.image_id, '{build,test}', revision, 'gone', lost::text, parent.id);
+    END LOOP;
+    wanted := wanted || farm.chain(j.image_id, CASE j.kind WHEN 'build' THEN '{build}' WHEN 'test' THEN '{build,test}' WHEN 'publish' THEN '{build,test,publish}'
+                                                           ELSE '{publish,mirror}' END::text[], revision, 'gone', lost::text, j.image_arch_id, j.target_site_id);
+    IF j.kind <> 'mirror' THEN
+        UPDATE farm.build_result b SET gone_at = now() WHERE b.digest = lost AND b.gone_at IS NULL;
+        UPDATE farm.image_arch a SET passing_digest = NULL, passing_repository = NULL, passing_serial = NULL WHERE a.passing_digest = lost;
+    END IF;
+    wanted := ARRAY(SELECT w FROM unnest(wanted) w
+                     WHERE NOT EXISTS (SELECT FROM farm.job o
+                                        WHERE o.image_id = w.image_id AND o.kind = w.kind AND o.image_arch_id IS NOT DISTINCT FROM w.image_arch_id
+                                          AND o.target_site_id IS NOT DISTINCT FROM w.target_site_id AND o.state IN ('waiting', 'ready', 'leased', 'running')));
+    -- The release registry has lost a release: the same digest is published once more, which only a forced job does.
+    RETURN farm.add_jobs(ARRAY(SELECT w FROM unnest(wanted) w WHERE j.kind = 'mirror' AND w.kind = 'publish'), nextval('farm.forced'))
+           || farm.add_jobs(ARRAY(SELECT w FROM unnest(wanted) w WHERE j.kind <> 'mirror' OR w.kind <> 'publish'), 0);
+END $$;
+
+-- A context or a bundle of scripts is lost: the ref is planned again, which uploads it; the job tries again meanwhile.
+CREATE FUNCTION farm.artifact_gone(lost farm.digest, image_id bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    ref bigint := (SELECT i.ref_id FROM farm.image i WHERE i.id = image_id);
+    repo bigint;
+BEGIN
+    UPDATE farm.artifact a SET gone_at = now() WHERE a.digest = lost AND a.gone_at IS NULL;
+    UPDATE farm.ref r SET oid = NULL WHERE r.id = ref RETURNING r.repo_id INTO repo;
+    PERFORM farm.wake_repo(repo);
 END $$;

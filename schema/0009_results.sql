@@ -19,10 +19,24 @@ CREATE TYPE farm.outcome AS (
     class         text,
     digest        text,          -- of a success
     repository    text,
-    gone          boolean,       -- the digest that was to be tested or published is in no registry any more
-    ordered       text,          -- that digest
+    ordered       text,          -- the digest that was to be tested, published or mirrored
+    lost          text,          -- a digest that its registry does not have any more, and what it is of the job:
+    gone          text,          -- result (what was ordered), parent, artifact (context or scripts)
     result        jsonb
 );
+
+-- What a lost digest is of the job; NULL: nothing of the farm's (an external base that is not there is the user's).
+CREATE FUNCTION farm.lost_what(j farm.job, lost text, ordered text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE
+    WHEN lost IS NULL THEN NULL
+    WHEN lost = ordered THEN 'result'
+    WHEN EXISTS (SELECT FROM farm.artifact a JOIN farm.spec s ON s.id = j.spec_id AND a.key IN (s.body->>'context_key', s.body->>'scripts_key')
+                  WHERE a.digest = lost) THEN 'artifact'
+    WHEN j.kind = 'publish' AND farm.layer_parents(ordered)::text LIKE '%@' || lost || '%' THEN 'parent'
+    WHEN j.kind = 'build' AND EXISTS (SELECT FROM jsonb_each(j.pins) p WHERE p.key LIKE 'image:%' AND p.value->>'digest' = lost) THEN 'parent'
+    END;
+END $$;
 
 -- Looks each result up in its attempt's row. Of a success that is not a build the digest must be the one that was ordered.
 CREATE FUNCTION farm.judge(attempts uuid[], workers bigint[], results jsonb[], next_states text[], reasons text[], not_before_us bigint[])
@@ -38,20 +52,23 @@ BEGIN
                     WHEN t.outcome = u.result->>'outcome' THEN 'duplicate'
                     ELSE 'fenced' END,
                j.id, j.kind, j.image_id, j.image_arch_id, j.target_site_id, j.revision_id, j.input_key,
-               CASE WHEN g.gone THEN 'superseded' ELSE u.next END, u.reason, farm.at(nullif(u.not_before, 0)), u.result->>'outcome', u.result->>'class',
+               CASE WHEN g.gone IN ('result', 'parent') THEN 'superseded' ELSE u.next END, u.reason, farm.at(nullif(u.not_before, 0)), u.result->>'outcome',
+               CASE WHEN g.gone IS NULL THEN u.result->>'class' ELSE 'infra' END,
                CASE WHEN u.result->>'outcome' = 'succeeded' THEN CASE WHEN j.kind = 'build' THEN u.result->>'digest' ELSE p.ordered END END,
-               j.repository, g.gone, p.ordered, u.result)::farm.outcome ORDER BY u.ord)
+               j.repository, p.ordered, l.lost, g.gone, u.result)::farm.outcome ORDER BY u.ord)
       INTO judged
       FROM unnest(attempts, workers, results, next_states, reasons, not_before_us) WITH ORDINALITY u (attempt, worker, result, next, reason, not_before, ord)
       LEFT JOIN farm.attempt t ON t.id = u.attempt
       LEFT JOIN farm.job j ON j.id = t.job_id
      CROSS JOIN LATERAL (SELECT min(e.value->>'digest') AS ordered FROM jsonb_each(coalesce(j.pins, '{}')) e WHERE j.kind <> 'build') p
-     CROSS JOIN LATERAL (SELECT coalesce(j.kind IN ('test', 'publish') AND u.result->>'outcome' = 'failed' AND u.result->>'code' = 'digest-gone', false) AS gone) g;
+     CROSS JOIN LATERAL (SELECT CASE WHEN u.result->>'outcome' = 'failed' AND u.result->>'code' IN ('digest-gone', 'base-not-found')
+                                     THEN coalesce(substring(u.result->>'message' FROM 'sha256:[0-9a-f]{64}'), p.ordered) END AS lost) l
+     CROSS JOIN LATERAL (SELECT farm.lost_what(j, l.lost, p.ordered) AS gone) g;
 
     FOREACH o IN ARRAY coalesce(judged, '{}') LOOP
         CONTINUE WHEN o.status <> 'accepted';
         IF o.outcome IS NULL OR o.next IS NULL OR (o.outcome = 'succeeded') <> (o.next = 'succeeded')
-           OR o.next NOT IN ('succeeded', 'failed', 'waiting', 'ready', 'superseded') OR (o.next = 'superseded' AND NOT o.gone) THEN
+           OR o.next NOT IN ('succeeded', 'failed', 'waiting', 'ready', 'superseded') OR (o.next = 'superseded' AND coalesce(o.gone, 'artifact') = 'artifact') THEN
             RAISE EXCEPTION 'outcome % does not lead to %', o.outcome, o.next USING ERRCODE = 'invalid_parameter_value';
         END IF;
         IF o.outcome = 'succeeded' AND o.digest IS NULL THEN
@@ -145,7 +162,12 @@ BEGIN
     PERFORM pg_notify('farm_change', CASE q.kind WHEN 'publish' THEN 'releases' ELSE 'presence' END)
        FROM unnest(done) q WHERE q.kind IN ('publish', 'mirror') AND q.next = 'succeeded';
     FOREACH o IN ARRAY judged LOOP
-        remade := CASE WHEN o.status = 'accepted' AND o.gone THEN farm.digest_gone(o.ordered, o.job) END;
+        remade := NULL;
+        IF o.status = 'accepted' AND o.gone = 'artifact' THEN
+            PERFORM farm.artifact_gone(o.lost, o.image_id);
+        ELSIF o.status = 'accepted' AND o.gone IS NOT NULL THEN
+            remade := farm.digest_gone(o.lost, o.job);
+        END IF;
         RETURN QUERY SELECT o.attempt, o.status, o.job, CASE WHEN o.status = 'accepted' THEN o.digest END,
                             CASE WHEN o.status = 'accepted' AND o.digest IS NOT NULL THEN o.repository END,
                             (SELECT j.state FROM farm.job j WHERE j.id = o.job), coalesce(remade, '{}');

@@ -20,14 +20,14 @@ $$;
 
 CREATE FUNCTION farm.known_contexts(repo bigint) RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT a.key FROM farm.artifact a JOIN farm.repo p ON p.id = known_contexts.repo
-     WHERE right(a.repository, length('/contexts/' || p.slug)) = '/contexts/' || p.slug
+     WHERE a.gone_at IS NULL AND right(a.repository, length('/contexts/' || p.slug)) = '/contexts/' || p.slug
 $$;
 
 CREATE FUNCTION farm.add_artifact(key text, digest text, repository text, size bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.my_term();
     INSERT INTO farm.artifact AS a (key, digest, repository, size) VALUES (add_artifact.key, add_artifact.digest, add_artifact.repository, add_artifact.size)
-    ON CONFLICT ON CONSTRAINT artifact_pkey DO UPDATE SET digest = excluded.digest, repository = excluded.repository, size = excluded.size;
+    ON CONFLICT ON CONSTRAINT artifact_pkey DO UPDATE SET digest = excluded.digest, repository = excluded.repository, size = excluded.size, gone_at = NULL;
 END $$;
 
 -- The images of these refs are wanted no more. Their jobs are the brain's to end.
