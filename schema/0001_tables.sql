@@ -40,7 +40,7 @@ CREATE TABLE farm.site (
     kind         text NOT NULL CHECK (kind IN ('hub', 'acp')),
     registry     text,                          -- HOST[:PORT] of the site's registry; NULL: the site has none
     on_partition text NOT NULL DEFAULT 'kill' CHECK (on_partition IN ('kill', 'continue')),
-    grace        interval NOT NULL DEFAULT '1 hour',
+    grace        interval NOT NULL DEFAULT '1 hour' CHECK (grace BETWEEN interval '0' AND interval '90 days'),
     created_at   timestamptz NOT NULL DEFAULT now()
 );
 
@@ -69,7 +69,7 @@ CREATE TABLE farm.repo (
     slug         farm.slug NOT NULL UNIQUE,
     url          text NOT NULL,
     refs         text[] NOT NULL DEFAULT '{HEAD}',
-    poll_every   interval NOT NULL DEFAULT '60 seconds',
+    poll_every   interval NOT NULL DEFAULT '60 seconds' CHECK (poll_every BETWEEN interval '1 second' AND interval '7 days'),
     git          jsonb NOT NULL DEFAULT '{}',   -- names of files at the scheduler: ssh_key, known_hosts, ca_file, credentials
     removed_at   timestamptz,
     head         text,                          -- the remote's default branch

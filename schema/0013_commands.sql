@@ -80,6 +80,26 @@ BEGIN
     RETURN found_id;
 END $$;
 
+CREATE FUNCTION farm.check_duration(verb text, arg text, written text, shortest interval, longest interval) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF written::interval BETWEEN shortest AND longest THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'interval_field_overflow';
+EXCEPTION WHEN data_exception THEN
+    PERFORM farm.bad_argument(format('%s: %s must be a duration from %s to %s, and is not: %s', verb, arg, shortest, longest, left(written, 100)), 'write it like 90s, 5m, 2h or 1d');
+END $$;
+
+-- What goes beyond the kind of an argument.
+CREATE FUNCTION farm.check_value(verb text, arg text, written text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    CASE arg
+        WHEN 'poll_every' THEN PERFORM farm.check_duration(verb, arg, written, '1 second', '7 days');
+        WHEN 'grace' THEN PERFORM farm.check_duration(verb, arg, written, '0 seconds', '90 days');
+        ELSE NULL;
+    END CASE;
+END $$;
+
 -- The id of what an argument names; NULL where it is a plain value. Raises when the value has not the form or names nothing.
 CREATE FUNCTION farm.check_argument(verb text, arg text, kind text, value jsonb) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -100,7 +120,7 @@ BEGIN
         WHEN 'worker' THEN SELECT w.id INTO id FROM farm.worker w WHERE w.name = written;
         WHEN 'site' THEN SELECT s.id INTO id FROM farm.site s WHERE s.name = written;
         WHEN 'repo' THEN SELECT p.id INTO id FROM farm.repo p WHERE p.slug = written AND p.removed_at IS NULL;
-        ELSE RETURN NULL;
+        ELSE PERFORM farm.check_value(verb, arg, written); RETURN NULL;
     END CASE;
     IF id IS NULL THEN
         PERFORM farm.bad_argument(format('%s: there is no %s %s', verb, CASE kind WHEN 'repo' THEN 'repository' ELSE kind END, written));

@@ -55,7 +55,12 @@ SELECT results_eq($$SELECT slug, url, refs, git FROM farm.due_repos(0) WHERE slu
 SELECT is((SELECT poll_every FROM dashboard.repositories WHERE name = 'my-app'), '5 minutes', 'its interval');
 SELECT is(t.do('repo_add', '{"url": "ssh://git@forge.example/Team/My_App.git"}'), 'done', 'again: idempotent');
 SELECT is(t.do('repo_add', '{"url": "https://elsewhere/my-app"}'), 'refused: the repository my-app is ssh://git@forge.example/Team/My_App.git already (give another `slug`, or remove that one first)', 'another one of this name');
-SELECT matches(t.do('repo_add', '{"url": "x", "poll_every": "soon"}'), '^refused: invalid input syntax for type interval', 'an interval that is none');
+SELECT is(t.submit('repo_add', jsonb_build_object('url', 'x', 'poll_every', i)), 'repo_add: poll_every must be a duration from 00:00:01 to 7 days, and is not: ' || i, 'an interval that is none: ' || i)
+  FROM unnest('{soon,0,-5m,8d,300000 years,999999999999 years}'::text[]) i;
+SELECT is(t.submit('site_add', jsonb_build_object('name', 'x', 'kind', 'acp', 'grace', i)), 'site_add: grace must be a duration from 00:00:00 to 90 days, and is not: ' || i, 'a grace that is none: ' || i)
+  FROM unnest('{soon,-1s,91d,300000 years}'::text[]) i;
+SELECT throws_ok($$UPDATE farm.repo SET poll_every = '0'$$, '23514', NULL, 'nor by hand: no poll_every that due_repos cannot add');
+SELECT throws_ok($$UPDATE farm.site SET grace = '300000 years'$$, '23514', NULL, 'nor a grace that load_sites cannot give in microseconds');
 SELECT matches(t.do('repo_add', '{"url": "/"}'), '^refused: value for domain farm.slug', 'no slug can be made');
 SELECT is(t.do('site_add', '{"name": "acp-1", "kind": "hub"}'), 'refused: the site acp-1 is of kind acp already', 'a site does not change its kind');
 SELECT is(t.do('site_add', '{"name": "acp-1", "kind": "acp", "grace": "2h"}'), 'done', 'but the rest');
