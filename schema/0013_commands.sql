@@ -90,12 +90,22 @@ EXCEPTION WHEN data_exception THEN
     PERFORM farm.bad_argument(format('%s: %s must be a duration from %s to %s, and is not: %s', verb, arg, shortest, longest, left(written, 100)), 'write it like 90s, 5m, 2h or 1d');
 END $$;
 
+-- What stands in a URL stands in views, logs and the arguments of processes. A user alone (ssh://git@host) is no secret, except for http.
+CREATE FUNCTION farm.holds_secret(url text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT url ~* 'https?://[^/?#]*@' OR url ~ '://[^/?#@]*:[^/?#]*@' OR (url !~ '://' AND url ~ '^[^/:@]+:[^/@]*@')
+$$;
+
 -- What goes beyond the kind of an argument.
 CREATE FUNCTION farm.check_value(verb text, arg text, written text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     CASE arg
         WHEN 'poll_every' THEN PERFORM farm.check_duration(verb, arg, written, '1 second', '7 days');
         WHEN 'grace' THEN PERFORM farm.check_duration(verb, arg, written, '0 seconds', '90 days');
+        WHEN 'url' THEN
+            IF farm.holds_secret(written) THEN
+                PERFORM farm.bad_argument(format('%s: the url holds a user or a password, which everybody could read', verb),
+                                          'take them out of the URL, and name a file at the scheduler with --credentials');
+            END IF;
         ELSE NULL;
     END CASE;
 END $$;

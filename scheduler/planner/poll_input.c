@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -94,6 +96,32 @@ static void set_alarm(bf_time deadline)
     (void)setitimer(ITIMER_REAL, &at, NULL);
 }
 
+/* Of "scheme://authority/..." the part up to '@', or of "user:password@host:path". A user alone is
+ * no secret, except for http, where it may be a token. */
+static bool holds_secret(const char *url)
+{
+    const char *scheme = strstr(url, "://");
+    const char *from = scheme != NULL ? scheme + 3 : url;
+    size_t authority = strcspn(from, scheme != NULL ? "/?#" : "/");
+    const char *at = memchr(from, '@', authority);
+    if (at == NULL)
+        return false;
+    bool http = scheme != NULL && ((scheme - url >= 4 && strncasecmp(scheme - 4, "http", 4) == 0) ||
+                                   (scheme - url >= 5 && strncasecmp(scheme - 5, "https", 5) == 0));
+    return http || memchr(from, ':', (size_t)(at - from)) != NULL;
+}
+
+/* The URL stands in the arguments of git. The message must not repeat it. */
+static int check_secret(struct poll *p, struct err *e)
+{
+    if (!holds_secret(p->remote.url))
+        return 0;
+    p->fault = FAULT_REPOSITORY;
+    return err_set(e, ERR_INPUT,
+                   "the input's 'url' holds a user or a password: take them out of the URL, and "
+                   "name a file with --credentials");
+}
+
 static int read_spec(struct poll *p, struct err *e)
 {
     const struct {
@@ -107,7 +135,7 @@ static int read_spec(struct poll *p, struct err *e)
         if (member(p->in, members[i].key, members[i].required, members[i].out, e) < 0)
             return -1;
     }
-    if (read_git(p, e) < 0)
+    if (check_secret(p, e) < 0 || read_git(p, e) < 0)
         return -1;
     json_int_t timeout = json_integer_value(json_object_get(p->in, "timeout_ms"));
     if (timeout <= 0 || timeout > 24 * 3600 * 1000)

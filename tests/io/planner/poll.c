@@ -413,6 +413,27 @@ Test(poll, a_repository_of_another_user)
     site_close(&s);
 }
 
+Test(poll, a_url_that_holds_credentials_is_not_given_to_git)
+{
+    struct site s;
+    static const char *const urls[] = {
+        "https://u:hunter2@127.0.0.1:1/x", "HTTPS://hunter2@127.0.0.1:1/x",
+        "ssh://git:hunter2@127.0.0.1:1/x", "git:hunter2@127.0.0.1:x"};
+    site_open(&s);
+    for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
+        json_t *in = site_input(&s);
+        json_object_set_new(in, "url", json_string(urls[i]));
+        json_t *out = site_poll_with(&s, in, 1);
+        const json_t *error = json_object_get(out, "error");
+        cr_expect_str_eq(text_of(error, "kind"), "repository");
+        cr_expect(strstr(text_of(error, "message"), "--credentials") != NULL);
+        cr_expect(strstr(text_of(error, "message"), "hunter2") == NULL);
+        json_decref(out);
+    }
+    expect_fault(&s, "ssh://git@127.0.0.1:1/x", "unreachable", 60000);
+    site_close(&s);
+}
+
 Test(poll, input_that_is_no_input)
 {
     struct site s;

@@ -29,6 +29,10 @@ SELECT is(t.submit('job_cancel', '{"job": 999999}'), 'there is no job 999999', '
 SELECT is(t.submit('job_cancel', '{"job": "build:x"}'), 'there is no job build:x', 'a name that is none');
 SELECT is(t.submit('build', '{"image": "base"}'), 'base may mean plant:base@main, plant:base@dev', 'an image that is not clear');
 SELECT is(t.submit('build', '{"image": "nothing"}'), 'there is no image nothing', 'an image that is not there');
+SELECT is(t.submit('repo_add', jsonb_build_object('url', u)), 'repo_add: the url holds a user or a password, which everybody could read', 'credentials in a URL: ' || u)
+  FROM unnest('{https://u:secret@h/a.git,https://secret@h/a.git,HTTP://u@h:80/a,ssh://git:secret@h/a.git,ftp://u:s@h/a,user:secret@h:a.git,"x https://u:s@h/a"}'::text[]) u;
+SELECT ok(NOT farm.holds_secret(u), 'none in ' || u)
+  FROM unnest('{https://h/a.git,https://h:8443/a@b.git,https://h/a:b@c,ssh://git@h/a.git,ssh://git@h:22/a.git,git@h:team/a.git,file:///srv/a@b.git,/srv/a:b@c.git,"https://[::1]:80/a"}'::text[]) u;
 SELECT is((SELECT count(*) FROM farm.commands()), 0::bigint, 'none of them was stored');
 SELECT throws_ok($$SELECT dashboard.submit_command('repo_sync', '{"slug": "plant"}', '', 'x')$$, '22023', NULL, 'who is mandatory');
 SELECT farm.repo_polled((SELECT id FROM farm.repo), 1, 'main', '[{"name": "main"}, {"name": "dev"}]', NULL);
