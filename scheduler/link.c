@@ -10,6 +10,7 @@
 
 #define CHECK_MS 1000
 #define ANSWER_AT_MOST_EVERY (2 * BF_SEC)
+#define COMPLAIN_AT_MOST_EVERY BF_SEC
 #define ORDER_BYTES (3U << 20) /* work orders in one message; the rest follows with the next */
 
 struct listed {
@@ -43,6 +44,7 @@ struct link {
     uv_idle_t *idle;    /* active while the queue is not empty */
     uv_timer_t *timer;
     struct str phase_ids, phases;
+    bf_time complained; /* a peer must not fill our log */
 };
 
 /* ---- sending ----------------------------------------------------------------------------------
@@ -74,6 +76,17 @@ static int send_frame(struct link *l, const struct speaker *s, enum wire_type ty
     return rc;
 }
 
+/* An order that no frame can carry would keep all others from this worker. It sends it back. */
+static const char *within_frame(const char *json, struct id128 attempt)
+{
+    char id[ID128_TEXT];
+    if (strlen(json) <= WIRE_MAX_ORDER)
+        return json;
+    id128_format(attempt, id);
+    log_error("a work order is too large to be sent", "attempt", id);
+    return "{}";
+}
+
 /* The orders that travel along. False: one is not at hand yet. */
 static bool collect_work(struct link *l, const struct speaker *s, const struct orders_view *v,
                          const char **work)
@@ -85,9 +98,12 @@ static bool collect_work(struct link *l, const struct speaker *s, const struct o
         if (find_listed(s, v->wanted[i]))
             continue;
         const char *json = farm_work(l->farm, s->peer.worker, v->wanted[i]);
-        if (!json)
+        if (!json) {
             complete = false;
-        else if ((bytes += strlen(json)) <= ORDER_BYTES)
+            continue;
+        }
+        json = within_frame(json, v->wanted[i]);
+        if ((bytes += strlen(json)) <= ORDER_BYTES)
             work[i] = json;
     }
     return complete;
@@ -345,6 +361,14 @@ static void on_message(struct link *l, int64_t worker, const char *user_id,
     }
 }
 
+static void complain(struct link *l, int64_t worker, const char *error)
+{
+    if (clock_mono() - l->complained < COMPLAIN_AT_MOST_EVERY)
+        return;
+    l->complained = clock_mono();
+    log_warn("a frame was refused", "worker", roster_name(l->roster, worker), "error", error);
+}
+
 static void on_recv(void *arg, const struct zpart *part, size_t n, const char *user_id)
 {
     struct link *l = arg;
@@ -356,7 +380,7 @@ static void on_recv(void *arg, const struct zpart *part, size_t n, const char *u
         return;
     }
     if (wire_decode(WIRE_CONTROL_TO_SCHEDULER, part[1].p, part[1].n, &msg, &e)) {
-        log_warn("a frame was refused", "worker", roster_name(l->roster, worker), "error", e.msg);
+        complain(l, worker, e.msg);
         return;
     }
     on_message(l, worker, user_id, &part[0], &msg);

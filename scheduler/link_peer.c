@@ -25,13 +25,14 @@ enum peer_verdict peer_report(struct peer *p, struct id128 boot, uint64_t seq, b
                               uint64_t echo_seq, bf_time limit, bf_time now)
 {
     if (!id128_eq(boot, p->boot)) {
-        if (id128_eq(boot, p->old_boot))
+        if (id128_eq(boot, p->old_boot) && now - p->heard <= limit)
             return PEER_DROP;
         take_boot(p, boot);
     }
     if (seq <= p->report_seq)
         return PEER_DROP;
     p->report_seq = seq;
+    p->heard = now;
     if (same_term)
         take_echo(p, echo_seq);
     return peer_is_stale(p, limit, now) ? PEER_STALE : PEER_TAKE;

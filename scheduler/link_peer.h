@@ -11,6 +11,7 @@ struct peer {
     int64_t worker;
     struct id128 boot, old_boot;
     uint64_t report_seq; /* newest of `boot` */
+    bf_time heard;       /* when that came */
     uint64_t orders_seq; /* last sent in this term; 0: none */
     bool echoed;         /* Orders of this term have arrived at this boot */
     /* Orders that were not echoed yet, oldest first; the newest entry stands for all later ones
@@ -28,7 +29,9 @@ enum peer_verdict {
     PEER_DROP   /* old, replayed, or from a boot that was left behind */
 };
 
-/* A Report has arrived; updates the peer. */
+/* A Report has arrived; updates the peer. A boot that another one has followed is left behind for
+ * as long as the newer one is heard within `limit`: of two daemons with one key the one that was
+ * started last counts. */
 enum peer_verdict peer_report(struct peer *p, struct id128 boot, uint64_t seq, bool same_term,
                               uint64_t echo_seq, bf_time limit, bf_time now);
 /* Orders number `seq` were sent. */

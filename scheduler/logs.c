@@ -1,5 +1,6 @@
 #include "scheduler/logs.h"
 
+#include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -34,7 +35,8 @@ struct logs {
     struct list queue, flying;
     size_t queued; /* bytes in both */
     bool busy;
-    bool singly; /* the last batch was refused for one entry's content: find it */
+    bf_time complained; /* a peer must not fill our log */
+    bool singly;        /* the last batch was refused for one entry's content: find it */
 };
 
 struct ticket {
@@ -216,6 +218,14 @@ static void enqueue(struct logs *l, int64_t worker, const struct zpart *route, s
     send_batch(l);
 }
 
+static void complain(struct logs *l, int64_t worker, const char *error)
+{
+    if (clock_mono() - l->complained < BF_SEC)
+        return;
+    l->complained = clock_mono();
+    log_warn("a log frame was refused", "worker", roster_name(l->roster, worker), "error", error);
+}
+
 static void on_recv(void *arg, const struct zpart *part, size_t n, const char *user_id)
 {
     struct logs *l = arg;
@@ -227,8 +237,7 @@ static void on_recv(void *arg, const struct zpart *part, size_t n, const char *u
     if (l->queued + part[1].n > l->cfg.max_queue)
         return;
     if (wire_decode(WIRE_LOG_TO_SCHEDULER, part[1].p, part[1].n, &msg, &e)) {
-        log_warn("a log frame was refused", "worker", roster_name(l->roster, worker), "error",
-                 e.msg);
+        complain(l, worker, e.msg);
         return;
     }
     enqueue(l, worker, &part[0], part[1].n, &msg);

@@ -1,5 +1,6 @@
 #include "scheduler/roster.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
@@ -27,6 +28,7 @@ struct roster {
     uv_timer_t *timer;
     struct members now;
     bool loading, again;
+    bf_time complained; /* strangers must not fill our log */
 };
 
 static void members_clear(struct members *m)
@@ -99,6 +101,9 @@ const char *roster_zap(void *roster, const char *public_key, const char *address
     const struct member *m = smap_get(&r->now.by_key, public_key);
     if (m && !m->revoked)
         return m->user_id;
+    if (clock_mono() - r->complained < BF_SEC)
+        return NULL;
+    r->complained = clock_mono();
     log_warn("a key was refused", "key", public_key, "address", address, "why",
              m ? "revoked" : "not enrolled");
     return NULL;

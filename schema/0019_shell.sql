@@ -32,8 +32,9 @@ RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE plpgsql AS
 #variable_conflict use_column
 BEGIN
     known := EXISTS (SELECT FROM farm.attempt t WHERE t.id = attempt AND t.worker_id = worker);
-    sealed := known AND farm.log_seal(attempt, length, sha256);
     stored := CASE WHEN known THEN farm.log_end(attempt) END;
+    -- A worker that lost a part of its copy (a power cut) has less than we: what is stored is the log then.
+    sealed := known AND farm.log_seal(attempt, greatest(length, stored), sha256);
     RETURN NEXT;
 END $$;
 

@@ -208,9 +208,16 @@ Test(logs, are_stored_in_order_and_sealed_by_their_owner_only)
     hand_seal(&w, attempt, 12);
     hand_until_ack(&w, 5);
     cr_assert_not(w.ack.sealed, "less is stored");
+    cr_assert_eq(w.ack.stored, 11);
+    (void)hub_sql(&h, "delete from farm.log_chunk where byte_offset = 6");
     hand_seal(&w, attempt, 11);
     hand_until_ack(&w, 6);
-    cr_assert(w.ack.sealed);
+    cr_assert_not(w.ack.sealed, "PostgreSQL has lost what it had not flushed");
+    cr_assert_eq(w.ack.stored, 6);
+    hand_chunk(&w, attempt, 6, "world");
+    hand_seal(&w, attempt, 9);
+    hand_until_ack(&w, 8);
+    cr_assert(w.ack.sealed, "also for a worker that has less than what is stored");
     cr_assert_str_eq(hub_sql(&h, "select string_agg(convert_from(data, 'UTF8'), '' order by "
                                  "byte_offset) from farm.log_chunk"),
                      "hello world");

@@ -29,6 +29,7 @@ Test(peer, a_new_boot_counts_from_the_start_and_the_old_one_is_over)
     cr_assert_eq(hear(&p, boot_b, 1, 0, 2), PEER_TAKE);
     cr_assert_eq(hear(&p, boot_a, 10, 0, 3), PEER_DROP, "delayed in the old connection");
     cr_assert(id128_eq(p.boot, boot_b));
+    cr_assert_eq(hear(&p, boot_a, 11, 0, 3 + LIMIT), PEER_TAKE, "the newer one has gone silent");
 }
 
 Test(peer, is_usable_once_orders_of_this_term_were_echoed)
