@@ -16,6 +16,7 @@ CREATE UNLOGGED TABLE farm.plan_stage (
     recipe_changed  boolean,
     tests_changed   boolean,
     publish_changed boolean,
+    row_changed     boolean,                    -- of image_arch: any of it
     because         text,
     because_of      text,
     PRIMARY KEY (revision_id, name, arch)
@@ -101,8 +102,9 @@ CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LA
     UPDATE farm.plan_stage s
        SET image_id = o.image_id, image_arch_id = o.arch_id,
            recipe_changed = o.fresh OR s.recipe <> o.recipe, tests_changed = o.fresh OR s.tests_key <> o.tests_key,
-           publish_changed = o.fresh_image OR s.publish_key <> o.publish_key
-      FROM (SELECT q.name, q.arch, i.id AS image_id, a.id AS arch_id, a.recipe, a.tests_key, i.publish_key,
+           publish_changed = o.fresh_image OR s.publish_key <> o.publish_key,
+           row_changed = o.fresh OR (s.recipe, s.tests_key, s.spec) IS DISTINCT FROM (o.recipe, o.tests_key, o.old_spec)
+      FROM (SELECT q.name, q.arch, i.id AS image_id, a.id AS arch_id, a.recipe, a.tests_key, a.spec AS old_spec, i.publish_key,
                    i.id IS NULL OR i.removed_at IS NOT NULL AS fresh_image,
                    i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL AS fresh
               FROM farm.plan_stage q
@@ -130,17 +132,23 @@ CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LA
       FROM reason r WHERE s.revision_id = revision AND s.name = r.name AND s.arch = r.arch
 $$;
 
--- Upserts images, architectures, edges and bases; returns the image_archs that are wanted no more.
+-- Upserts images, architectures, edges and bases; returns the image_archs that are wanted no more. Rows that stay as they are are left
+-- alone altogether, since the hot turns need them: ON CONFLICT DO UPDATE would lock even those that its WHERE passes over.
 CREATE FUNCTION farm.store_staged(ref bigint, revision bigint, errors jsonb) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     removed bigint[];
 BEGIN
-    INSERT INTO farm.image AS i (ref_id, name, publish_key, spec, revision_id)
-    SELECT DISTINCT ON (s.name) ref, s.name, s.publish_key,
+    WITH wanted AS MATERIALIZED (
+    SELECT DISTINCT ON (s.name) s.name, s.publish_key, bool_or(s.recipe_changed OR s.tests_changed) OVER (PARTITION BY s.name) AS changed,
            jsonb_strip_nulls(jsonb_build_object('publish', s.spec->'publish', 'publish_key', s.publish_key, 'mirror', s.spec->'mirror', 'place', s.spec->'place',
-                                                'priority', s.spec->'priority', 'file', s.spec->'file', 'matrix', s.spec->'matrix', 'provides', s.spec->'provides')),
-           revision
+                                                'priority', s.spec->'priority', 'file', s.spec->'file', 'matrix', s.spec->'matrix', 'provides', s.spec->'provides')) AS spec
       FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY s.name, s.arch
+    )
+    INSERT INTO farm.image AS i (ref_id, name, publish_key, spec, revision_id)
+    SELECT ref, w.name, w.publish_key, w.spec, revision
+      FROM wanted w LEFT JOIN farm.image o ON o.ref_id = ref AND o.name = w.name
+     WHERE w.changed OR o.id IS NULL OR o.publish_key <> w.publish_key OR o.spec <> w.spec OR o.removed_at IS NOT NULL OR o.broken_at IS NOT NULL
+     ORDER BY w.name
     ON CONFLICT (ref_id, name) DO UPDATE
        SET publish_key = excluded.publish_key, spec = excluded.spec, removed_at = NULL, broken_at = NULL,
            revision_id = CASE WHEN i.publish_key = excluded.publish_key AND i.removed_at IS NULL
@@ -149,15 +157,15 @@ BEGIN
     UPDATE farm.plan_stage s SET image_id = i.id FROM farm.image i WHERE s.revision_id = revision AND i.ref_id = ref AND i.name = s.name;
 
     INSERT INTO farm.image_arch (image_id, arch, recipe, tests_key, spec)
-    SELECT s.image_id, s.arch, s.recipe, s.tests_key, s.spec FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY s.ord
+    SELECT s.image_id, s.arch, s.recipe, s.tests_key, s.spec FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed ORDER BY s.ord
     ON CONFLICT (image_id, arch) DO UPDATE SET recipe = excluded.recipe, tests_key = excluded.tests_key, spec = excluded.spec, removed_at = NULL;
     UPDATE farm.plan_stage s SET image_arch_id = a.id FROM farm.image_arch a WHERE s.revision_id = revision AND a.image_id = s.image_id AND a.arch = s.arch;
     ANALYZE farm.plan_stage (image_id, image_arch_id);
 
-    DELETE FROM farm.image_parent e USING farm.plan_stage s WHERE s.revision_id = revision AND e.image_arch_id = s.image_arch_id;
+    DELETE FROM farm.image_parent e USING farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed AND e.image_arch_id = s.image_arch_id;
     WITH edge AS MATERIALIZED (
         SELECT DISTINCT s.image_arch_id, e->>'arch' AS arch, e->>'image' AS parent
-          FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e WHERE s.revision_id = revision
+          FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e WHERE s.revision_id = revision AND s.row_changed
     )
     INSERT INTO farm.image_parent (image_arch_id, parent_arch_id)
     SELECT d.image_arch_id, a.id
@@ -168,10 +176,10 @@ BEGIN
     INSERT INTO farm.base (reference, arch)
     SELECT DISTINCT e->>'ref', e->>'arch' FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision ORDER BY 1, 2
     ON CONFLICT (reference, arch) DO NOTHING;
-    DELETE FROM farm.image_base e USING farm.plan_stage s WHERE s.revision_id = revision AND e.image_arch_id = s.image_arch_id;
+    DELETE FROM farm.image_base e USING farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed AND e.image_arch_id = s.image_arch_id;
     WITH edge AS MATERIALIZED (
         SELECT DISTINCT s.image_arch_id, e->>'arch' AS arch, e->>'ref' AS reference
-          FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision
+          FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision AND s.row_changed
     )
     INSERT INTO farm.image_base (image_arch_id, base_id)
     SELECT d.image_arch_id, b.id FROM edge d JOIN farm.base b ON b.reference = d.reference AND b.arch = d.arch;
@@ -190,8 +198,8 @@ BEGIN
            AND NOT EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
         RETURNING i.id
     ), broken AS (
-        UPDATE farm.image i SET broken_at = coalesce(i.broken_at, now())
-         WHERE i.ref_id = ref AND i.removed_at IS NULL
+        UPDATE farm.image i SET broken_at = now()
+         WHERE i.ref_id = ref AND i.removed_at IS NULL AND i.broken_at IS NULL
            AND i.id NOT IN (SELECT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision)
            AND EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
     )
@@ -263,7 +271,7 @@ BEGIN
     UPDATE farm.ref q SET oid = plan->>'oid', serial = r.serial + 1, gone_at = NULL WHERE q.id = r.id;
     INSERT INTO farm.plan_stage (revision_id, ord, name, arch, recipe, tests_key, publish_key, spec)
     SELECT revision, e.ord, e.i->>'name', e.i->>'arch', e.i->>'recipe', e.i->>'tests_key', e.i->>'publish_key',
-           e.i || jsonb_build_object('parents', farm.needs_of(e.i->'parents', e.i->>'arch'), 'externals', farm.needs_of(e.i->'externals', e.i->>'arch'))
+           e.i - '{artifact,tests_artifact}'::text[] || jsonb_build_object('parents', farm.needs_of(e.i->'parents', e.i->>'arch'), 'externals', farm.needs_of(e.i->'externals', e.i->>'arch'))
       FROM jsonb_array_elements(plan->'images') WITH ORDINALITY e (i, ord);
     -- PostgreSQL's planner knows nothing of rows that were made a moment ago; nested loops over 10,000 of them would take minutes.
     ANALYZE farm.plan_stage;

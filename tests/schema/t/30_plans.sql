@@ -49,5 +49,17 @@ SELECT is(t.push(t.plan('10', ARRAY[t.image('base', 'c'), t.image('hmi', 'f', '{
 SELECT results_eq($$SELECT count(*), count(DISTINCT spec_id) FROM farm.job WHERE kind = 'build' AND image_arch_id = t.id('plant:hmi@main')$$, $$VALUES (6::bigint, 6::bigint)$$, 'each build has its own spec');
 SELECT ok((SELECT array_agg(id) FROM farm.load_jobs(NULL)) @> (SELECT array_agg(id) FROM farm.job WHERE state = 'waiting'), 'all that live are loaded');
 SELECT ok((SELECT count(*) FROM farm.load_jobs(NULL) WHERE kind = 'build') < (SELECT count(*) FROM farm.job WHERE kind = 'build'), 'what is long over is not');
+-- A plan leaves rows alone that it does not change: the hot turns need them. xmax also shows a mere lock.
+SELECT t.push(t.plan('20', ARRAY[t.image('base', 'z'), t.image('app', 'z'), t.image('web', 'z', '{app}')]));
+CREATE FUNCTION t.rows_of(image text) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', i.ctid, i.xmin, i.xmax, a.ctid, a.xmin, a.xmax,
+                     (SELECT string_agg(concat_ws(' ', e.ctid, e.xmin, e.xmax), ' ') FROM farm.image_parent e WHERE e.image_arch_id = a.id),
+                     (SELECT string_agg(concat_ws(' ', e.ctid, e.xmin, e.xmax), ' ') FROM farm.image_base e WHERE e.image_arch_id = a.id))
+      FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id WHERE i.name = image AND i.removed_at IS NULL
+$$;
+SELECT t.rows_of('base') AS base, t.rows_of('app') AS app, t.rows_of('web') AS web \gset
+SELECT t.push(t.plan('21', ARRAY[t.image('base', 'y'), t.image('app', 'z', '{}', '{"artifact": "/out/1/c.tar"}'), t.image('web', 'z', '{app}')]));
+SELECT isnt(t.rows_of('base'), :'base', 'a plan writes the image that it changes');
+SELECT is(t.rows_of('app') || t.rows_of('web'), :'app' || :'web', 'neither the rows nor the edges of the others, nor a lock on them');
 SELECT * FROM finish();
 ROLLBACK;
