@@ -21,6 +21,25 @@ BEGIN
           FROM (SELECT f.tag, min(f.ord) AS ord FROM filled f WHERE f.tag ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$' GROUP BY f.tag) u);
 END $$;
 
+-- Refs share a repository, and a tag without a placeholder means one of them: that whose release had it last and that still wants it.
+CREATE FUNCTION farm.check_tags(image_id bigint, spec jsonb, dest text) RETURNS void LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    taken record;
+BEGIN
+    SELECT e.tag, o.image_id AS owner INTO taken
+      FROM jsonb_array_elements_text(spec->'publish'->'tags') WITH ORDINALITY e (tag, ord)
+     CROSS JOIN LATERAL (SELECT r.image_id FROM farm.release r
+                          WHERE r.repository = dest AND r.state = 'released' AND e.tag = ANY (r.tags) ORDER BY r.id DESC LIMIT 1) o
+      JOIN farm.image i ON i.id = o.image_id AND i.removed_at IS NULL AND i.spec->'publish'->'tags' ? e.tag
+      JOIN farm.ref f ON f.id = i.ref_id AND f.gone_at IS NULL
+     WHERE o.image_id <> check_tags.image_id AND e.tag !~ '[{]'
+     ORDER BY e.ord LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the tag % of % is that of %: % must not publish it, too (use `{ref}` in `publish.tags`)',
+                        taken.tag, dest, farm.image_title(taken.owner), farm.image_title(check_tags.image_id) USING ERRCODE = 'unique_violation';
+    END IF;
+END $$;
+
 -- Before the first tag moves: ok (the row stands, perhaps since an earlier attempt of this job), busy or outdated.
 CREATE FUNCTION farm.open_release(job_id bigint) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -40,7 +59,10 @@ BEGIN
                 WHERE r.image_id = j.image_id AND r.state <> 'abandoned' AND v.serial > mine) THEN
         RETURN 'outdated';
     END IF;
-    SELECT r.job_id INTO under_way FROM farm.release r WHERE r.image_id = j.image_id AND r.state = 'publishing';
+    dest := farm.release_repository(j.image_id);
+    PERFORM pg_advisory_xact_lock(hashtextextended(dest, 0));       -- refs share the repository, and so the numbers and the tags
+    SELECT r.job_id INTO under_way FROM farm.release r
+     WHERE r.state = 'publishing' AND (r.image_id = j.image_id OR r.repository = dest) ORDER BY r.job_id = j.id DESC LIMIT 1;
     IF FOUND THEN
         RETURN CASE WHEN under_way = j.id THEN 'ok' ELSE 'busy' END;
     END IF;
@@ -52,8 +74,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM farm.verdict v WHERE v.digest = wanted AND v.passed) THEN
         RAISE EXCEPTION 'digest % has no passing verdict', wanted USING ERRCODE = 'check_violation';
     END IF;
-    dest := farm.release_repository(j.image_id);
-    PERFORM pg_advisory_xact_lock(hashtextextended(dest, 0));       -- refs share the repository, and so the numbers
+    PERFORM farm.check_tags(j.image_id, spec, dest);
     number := coalesce((SELECT min(r.build) FROM farm.release r WHERE r.repository = dest AND r.digest = wanted),
                        (SELECT max(r.build) + 1 FROM farm.release r WHERE r.repository = dest), 1);
     INSERT INTO farm.release (image_id, serial, revision_id, build, digest, repository, tags, fixed_tags, publish_key, job_id, state)

@@ -40,5 +40,22 @@ UPDATE farm.job SET revision_id = (SELECT max(id) FROM farm.revision) WHERE id =
 UPDATE farm.verdict SET passed = false WHERE digest = t.d('B2');
 SELECT is((SELECT status FROM farm.claim(ARRAY[t.job('publish:plant:base@main')], ARRAY[t.uuid(503)], ARRAY[t.worker('hub-1')], ARRAY[t.uuid(0)])), 'refused', 'a digest without a passing verdict');
 SELECT matches((SELECT error FROM farm.quarantine ORDER BY id DESC LIMIT 1), 'has no passing verdict', 'which the quarantine says');
+
+-- Two refs, one repository: neither at the same time, nor one over the other's tags.
+UPDATE farm.verdict SET passed = true;
+SELECT * FROM farm.end_jobs(ARRAY[t.job('publish:plant:base@main')], '{cancelled}', '{ann}');
+SELECT t.push(t.plan('three', ARRAY[t.image('base', 'c')]));
+SELECT t.push(t.plan('three', ARRAY[t.image('base', 'd')], 'dev'));
+SELECT t.run('build:plant:base@main:amd64', t.d('B3')), t.run('test:plant:base@main:amd64'), t.run('build:plant:base@dev:amd64', t.d('D3')), t.run('test:plant:base@dev:amd64');
+SELECT t.ready(t.job('publish:plant:base@main')), t.ready(t.job('publish:plant:base@dev'));
+SELECT t.claim(t.job('publish:plant:base@main')) AS a \gset
+CREATE FUNCTION t.try(n int) RETURNS text LANGUAGE sql AS $$ SELECT status FROM farm.claim(ARRAY[t.job('publish:plant:base@dev')], ARRAY[t.uuid(n)], ARRAY[t.worker('hub-1')], ARRAY[t.uuid(0)]) $$;
+SELECT is(t.try(510), 'busy', 'another ref publishes to the same repository');
+SELECT t.finish(:'a', t.ok(t.d('B3')), 'succeeded');
+SELECT is(t.try(511), 'refused', 'the tag is that of another ref');
+SELECT is((SELECT reason || ': ' || detail FROM farm.job WHERE id = t.job('publish:plant:base@dev')),
+    'quarantined: the tag main of release.test:5000/plant/base is that of plant:base@main: plant:base@dev must not publish it, too (use `{ref}` in `publish.tags`)', 'both are named');
+SELECT t.push(t.plan('four', ARRAY[t.image('base', 'c', '{}', jsonb_build_object('publish_key', t.d('p4'), 'publish', '{"tags": ["stable"], "when": "tested"}'::jsonb))]));
+SELECT is(t.try(512), 'ok', 'which gives it up');
 SELECT * FROM finish();
 ROLLBACK;
