@@ -4,6 +4,8 @@
 #   . tests/lib/registry.sh
 #   registry_start NAME DIR      sets REGISTRY_NAME=127.0.0.1:PORT (the name in capitals)
 #   registry_stop NAME           ends that process, by id
+#
+# REGISTRY_TLS="CERT KEY" makes it speak HTTPS, REGISTRY_HTPASSWD=FILE makes it ask for a password.
 #   registry_stop_all
 
 declare -A REGISTRY_PID=()
@@ -18,7 +20,8 @@ registry_free_port() {
     echo "$port"
 }
 
-registry_answers() { curl -sf -o /dev/null "http://$1/v2/"; }
+# Any answer will do, also one that asks for a password.
+registry_answers() { curl -sk -o /dev/null "${REGISTRY_TLS:+https://}$1/v2/"; }
 
 registry_start() { # registry_start NAME DIR [PORT]
     local name=$1 dir=$2 wanted=${3:-} port n
@@ -31,8 +34,11 @@ log: { level: warn, accesslog: { disabled: true } }
 storage:
   filesystem: { rootdirectory: $dir }
   delete: { enabled: true }
-http: { addr: 127.0.0.1:$port }
+http:
+  addr: 127.0.0.1:$port
 YML
+        [ -z "${REGISTRY_TLS:-}" ] || printf '  tls: { certificate: %s, key: %s }\n' "${REGISTRY_TLS% *}" "${REGISTRY_TLS#* }" >>"$dir.yml"
+        [ -z "${REGISTRY_HTPASSWD:-}" ] || printf 'auth: { htpasswd: { realm: test, path: %s } }\n' "$REGISTRY_HTPASSWD" >>"$dir.yml"
         docker-registry serve "$dir.yml" >>"$dir.log" 2>&1 &
         REGISTRY_PID[$name]=$!
         for ((n = 0; n < 200; n++)); do

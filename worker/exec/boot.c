@@ -13,7 +13,7 @@
 #define KERNEL_MAX (UINT64_C(256) << 20)
 #define LIST_MAX (UINT64_C(16) << 20)
 /* The guest keeps its own time and reports; the host waits this much longer before it kills. */
-#define GRACE (10 * BF_SEC)
+#define GRACE (30 * BF_SEC)
 
 static int infra(struct boot *b, const struct err *e)
 {

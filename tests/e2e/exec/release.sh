@@ -85,6 +85,30 @@ publish mirror "$R/plant/hmi@${child#*@}" "$E/plant/hmi" '{"tags": ["main"]}'
 expect "an empty registry" .outcome succeeded
 [ "$(registry_digest "$E/plant/hmi:main")" = "${child#*@}" ] || fail "the site has another digest"
 [ -z "$(ls "$STATE/attempts")" ] || fail "attempts are left"
+
+say "TLS and passwords: the authority and the credentials come from the worker's settings"
+mkdir "$T/certs"
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1 -keyout "$T/key.pem" -out "$T/certs/ca.crt" 2>/dev/null
+# user "farm", password "secret"
+echo 'farm:$2b$04$Bi6C9McyZ4IngWWDcCofD.bBwXRJ/auQCiwg7SOeKiiImWCZuGgpO' >"$T/htpasswd"
+REGISTRY_TLS="$T/certs/ca.crt $T/key.pem" REGISTRY_HTPASSWD=$T/htpasswd registry_start closed "$T/closed"
+C=$REGISTRY_CLOSED
+printf '{"auths":{"%s":{"auth":"%s"}}}' "$C" "$(printf farm:secret | base64)" >"$T/auth.json"
+printf '{"auths":{"%s":{"auth":"%s"}}}' "$C" "$(printf farm:wrong | base64)" >"$T/wrong.json"
+chmod 755 "$T/certs"
+chmod 644 "$T"/*.json "$T/certs/ca.crt"
+configure
+publish mirror "$R/plant/hmi@${child#*@}" "$C/plant/hmi" '{"tags": ["main"]}'
+expect_failure "an unknown authority" registry infra
+configure "certs_dir = $T/certs"
+publish mirror "$R/plant/hmi@${child#*@}" "$C/plant/hmi" '{"tags": ["main"]}'
+expect_failure "no password" auth infra
+configure "certs_dir = $T/certs" "authfile = $T/wrong.json"
+publish mirror "$R/plant/hmi@${child#*@}" "$C/plant/hmi" '{"tags": ["main"]}'
+expect_failure "a wrong password" auth infra
+configure "certs_dir = $T/certs" "authfile = $T/auth.json"
+publish mirror "$R/plant/hmi@${child#*@}" "$C/plant/hmi" '{"tags": ["main"]}'
+expect "TLS and a password" .outcome succeeded
 chown root "$STATE" "$STATE/attempts"
 
 test_in_container() { # test_in_container SOURCE TEST
@@ -92,6 +116,8 @@ test_in_container() { # test_in_container SOURCE TEST
     execute
 }
 say "container tests: each command its own result"
+test_in_container "$C/plant/hmi@${child#*@}" '{"container": ["/bin/cat /hmi"]}'
+expect "buildah with TLS and a password" .outcome succeeded
 test_in_container "$child" '{"container": ["/bin/cat /hmi", "test \"$(cat /base)\" = base && echo fine"]}'
 expect "container" .outcome succeeded
 expect "container" '[.detail.tests[].result] | join(",")' ok,ok
