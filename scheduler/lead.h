@@ -33,7 +33,7 @@ void lead_db_up(struct lead *l, bool up);
 /* True while this process may act. Notices by itself that it slept: then on_loss was called. */
 bool lead_holds(struct lead *l);
 int64_t lead_term(const struct lead *l); /* the highest one known; 0: none */
-/* A commit failed, or its outcome is unknown. */
+/* A commit failed, its outcome is unknown, or a connection that writes was lost. */
 void lead_doubt(struct lead *l, const char *why);
 /* After db_close, which calls back what is under way. Accepts NULL. */
 void lead_free(struct lead *l);

@@ -26,7 +26,7 @@ struct sched {
     struct db *ctl;  /* leadership, notifications, commands, phases, keys of workers */
     struct db *hot;  /* turns of the farm */
     struct db *slow; /* repositories, plans, bases */
-    struct db *log;  /* logs */
+    struct db *log;  /* logs; the only one whose loss leaves the world as it is */
     struct zloop *z;
     struct roster *roster;
     struct lead *lead;
@@ -174,11 +174,19 @@ static void on_phases(void *arg, const char *attempts, const char *phases)
 /* ---- the database -----------------------------------------------------------------------------
  */
 
+/* What was under way there may have been committed, and its rows would be missing in the world. */
+static void on_writer_up(void *arg, bool up)
+{
+    if (!up)
+        on_doubt(arg, "a database connection that writes was lost");
+}
+
 static void on_ctl_up(void *arg, bool up)
 {
     struct sched *s = arg;
     if (s->closing)
         return;
+    on_writer_up(s, up);
     roster_db_up(s->roster, up);
     lead_db_up(s->lead, up);
     if (up) { /* notifications may have been missed */
@@ -223,12 +231,16 @@ static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
                                   .name = "bootfarm-scheduler turns",
                                   .settings = SESSION "-c statement_timeout=120s",
                                   .max_queue = 10,
-                                  .deadline = HOT_DEADLINE};
+                                  .deadline = HOT_DEADLINE,
+                                  .on_up = on_writer_up,
+                                  .arg = s};
     const struct db_config slow = {.conninfo = s->opt->database,
                                    .name = "bootfarm-scheduler plans",
                                    .settings = SESSION "-c statement_timeout=120s",
                                    .max_queue = 1000,
-                                   .deadline = 6 * OTHER_DEADLINE};
+                                   .deadline = 6 * OTHER_DEADLINE,
+                                   .on_up = on_writer_up,
+                                   .arg = s};
     const struct db_config log = {.conninfo = s->opt->database,
                                   .name = "bootfarm-scheduler logs",
                                   .settings = SESSION "-c statement_timeout=30s",

@@ -7,6 +7,7 @@ bf_criterion(io_sched_link SOURCES io/sched/link.c io/sched/hand.c io/sched/pgd.
 add_dependencies(io_sched_link bootfarm-scheduler)
 target_compile_definitions(io_sched_link PRIVATE
   PGD="${CMAKE_CURRENT_LIST_DIR}/sched/pgd" SEED="${CMAKE_CURRENT_LIST_DIR}/sched/seed.sql"
+  BEHIND="${CMAKE_CURRENT_LIST_DIR}/sched/behind.sql"
   BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 
 # ASan reserves far more address space than a planner may have.

@@ -109,6 +109,61 @@ Test(link, a_restarted_scheduler_sends_an_order_that_never_arrived)
     hub_stop(&h);
 }
 
+/* A plan is there that nobody told the scheduler of; then it loses one connection. */
+static void lose_connection(const char *name)
+{
+    static const char ready[] =
+        "select count(*) from farm.job where kind = 'build' and state = 'ready'";
+    struct hub h;
+    hub_start(&h);
+    hub_until_sql(&h, ready, "3");
+    pgd_do(&h.pg, "file " BEHIND, NULL);
+    cr_assert_str_eq(hub_sql(&h, ready), "3", "nobody looks by itself");
+    char *risen =
+        xasprintf("select term > %s from farm.leader", hub_sql(&h, "select term from farm.leader"));
+    char *end = xasprintf("terminate bootfarm-scheduler %s", name);
+    pgd_do(&h.pg, end, NULL);
+    hub_until_sql(&h, risen, "t");
+    hub_until_sql(&h, ready, "4");
+    free(risen);
+    free(end);
+    hub_stop(&h);
+}
+
+Test(doubt, the_loss_of_the_connection_of_plans_loads_again)
+{
+    lose_connection("plans");
+}
+
+Test(doubt, the_loss_of_the_control_connection_loads_again)
+{
+    lose_connection("control");
+}
+
+Test(doubt, the_loss_of_the_connection_of_turns_loads_again)
+{
+    lose_connection("turns");
+}
+
+Test(doubt, the_loss_of_the_connection_of_logs_changes_nothing)
+{
+    struct hub h;
+    hub_start(&h);
+    hub_until_sql(&h, "select count(*) from farm.job where state = 'ready'", "3");
+    char *same =
+        xasprintf("select term = %s from farm.leader", hub_sql(&h, "select term from farm.leader"));
+    char *again = xasprintf("select count(*) from pg_stat_activity where application_name = "
+                            "'bootfarm-scheduler logs' and pid <> %s",
+                            hub_sql(&h, "select pid from pg_stat_activity where application_name "
+                                        "= 'bootfarm-scheduler logs'"));
+    pgd_do(&h.pg, "terminate bootfarm-scheduler logs", NULL);
+    hub_until_sql(&h, again, "1");
+    free(again);
+    cr_assert_str_eq(hub_sql(&h, same), "t");
+    free(same);
+    hub_stop(&h);
+}
+
 Test(link, an_attempt_belongs_to_a_boot)
 {
     struct hub h;
