@@ -126,9 +126,11 @@ static void work_del(struct farm *f, struct id128 attempt)
     free(w);
 }
 
-void farm_work_seen(struct farm *f, struct id128 attempt)
+void farm_work_seen(struct farm *f, int64_t worker, struct id128 attempt)
 {
-    work_del(f, attempt);
+    const struct work *w = map_get(&f->work, id128_key(attempt));
+    if (w && w->worker == worker)
+        work_del(f, attempt);
 }
 
 static void log_op(const struct op *op, const struct op_answer *a)

@@ -70,9 +70,10 @@ void farm_fetch_ids(struct farm *f, const pg_ids *jobs, const pg_ids *image_arch
 /* False: no Orders may go to this worker now. Valid until the next call into the farm. */
 bool farm_orders(struct farm *f, int64_t worker, struct orders_view *out);
 /* The work order of an attempt at this worker. NULL: it is not at hand; it is read, and on_orders
- * follows. */
+ * follows, now or when the row of an attempt that has ended was read again. */
 const char *farm_work(struct farm *f, int64_t worker, struct id128 attempt);
-/* The worker has it; it need not be kept. */
-void farm_work_seen(struct farm *f, struct id128 attempt);
+/* The worker says that it has it: it need not be kept. Nothing happens where it was given to
+ * another one. */
+void farm_work_seen(struct farm *f, int64_t worker, struct id128 attempt);
 
 #endif

@@ -51,13 +51,13 @@ static void on_work(void *arg, struct id128 attempt, const char *json)
     int64_t worker = w->worker;
     if (json) {
         work_put(f, worker, attempt, json);
-    } else {
-        /* It has ended meanwhile: the brain will not want it any more. */
-        map_del(&f->work, id128_key(attempt));
-        free(w->json);
-        free(w);
+        f->cfg.on_orders(f->cfg.arg, worker);
+        return;
     }
-    f->cfg.on_orders(f->cfg.arg, worker);
+    /* It has ended, perhaps without the world's knowledge: to ask again would never end. The brain
+     * asks for the job's row, and Orders follow when it is there. */
+    farm_work_seen(f, worker, attempt);
+    farm_step(f, &(struct input){.type = IN_NO_WORK, .attempt = attempt});
 }
 
 static void add_loads(struct db_tx *tx, unsigned kinds, const pg_ids *images, const pg_ids *jobs)

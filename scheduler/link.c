@@ -271,14 +271,14 @@ static void take_listed(struct link *l, struct speaker *s, const wire_report *m)
         snprintf(e->phase, sizeof e->phase, "%s", x->phase);
         const struct listed *old = find_listed(s, e->attempt);
         if (!old)
-            farm_work_seen(l->farm, e->attempt);
+            farm_work_seen(l->farm, s->peer.worker, e->attempt);
         if (*e->phase && (!old || strcmp(old->phase, e->phase) != 0))
             note_phase(l, e->attempt, e->phase);
     }
     for (size_t i = 0; i < m->n_results; i++) {
         struct listed *e = vec_push(&now);
         *e = (struct listed){.attempt = wire_id(m->results[i]->attempt_id)};
-        farm_work_seen(l->farm, e->attempt);
+        farm_work_seen(l->farm, s->peer.worker, e->attempt);
     }
     vec_release(&s->listed);
     s->listed.v = now.v;

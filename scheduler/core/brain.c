@@ -53,6 +53,9 @@ static bool take(struct world *w, const struct input *in)
         if (w->loaded)
             jobs_unstage(w);
         return true;
+    case IN_NO_WORK:
+        lease_in_doubt(w, in->attempt);
+        return false;
     case IN_COMMITTED:
         take_committed(w);
         return false;

@@ -122,6 +122,7 @@ enum input_type {
     IN_LOADED, /* from now on the brain acts */
     IN_REPORT,
     IN_LINK_DOWN,  /* the worker's echo is too old or its key was revoked: not available */
+    IN_NO_WORK,    /* PostgreSQL has no work order for this attempt: it has ended there */
     IN_COMMITTED,  /* the turn's transaction is durable */
     IN_STATUS,     /* answer for one op of it that is not plain ST_OK, or carries a digest */
     IN_CANCEL_JOB, /* operator's commands; each is answered by an OP_COMMAND_DONE */
@@ -142,7 +143,8 @@ struct input {
         const struct image_row *image;
         const struct job_row *job;
         const struct worker_report *report;
-        int64_t worker_id; /* IN_LINK_DOWN */
+        int64_t worker_id;    /* IN_LINK_DOWN */
+        struct id128 attempt; /* IN_NO_WORK */
         struct {
             const struct op *op; /* the op as it was emitted */
             enum op_status status;

@@ -309,6 +309,8 @@ static void new_job(struct world *w, const struct job_row *row)
 static void replace_job(struct world *w, struct job *j, const struct job_row *row)
 {
     j->frozen = false;
+    if (j->lease)
+        emit_orders(w, j->lease->worker);
     job_correct(w, j, row->state, row->reason);
     if (j->state == JOB_READY)
         bucket_del(w, j); /* its place depends on fields that follow; unstaging adds it */

@@ -54,6 +54,13 @@ void lease_lose(struct world *w, struct lease *l)
     job_enter(w, j, d.next, d.reason);
 }
 
+void lease_in_doubt(struct world *w, struct id128 attempt)
+{
+    struct lease *l = lease_find(w, attempt);
+    if (l && !l->job->frozen)
+        emit_reload(w, l->job);
+}
+
 /* The transaction that claimed them is committed. */
 void leases_durable(struct world *w)
 {

@@ -281,6 +281,8 @@ void lease_end(struct world *w, struct job *j);
 struct lease *lease_find(const struct world *w, struct id128 attempt);
 void lease_lose(struct world *w, struct lease *l);
 void leases_durable(struct world *w);
+/* The database knows of no such live attempt: its job's row is read again. */
+void lease_in_doubt(struct world *w, struct id128 attempt);
 
 /* report.c */
 void report_running(struct world *w, struct worker *k, const struct worker_report *r);

@@ -109,6 +109,53 @@ Test(link, a_restarted_scheduler_sends_an_order_that_never_arrived)
     hub_stop(&h);
 }
 
+Test(link, what_another_worker_claims_to_have_is_still_sent)
+{
+    struct hub h;
+    struct hand w, thief;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    struct id128 attempt = hand_until_work(&w);
+    uint64_t term = w.orders.orders->term;
+    hand_open(&thief, &h, "thief", true);
+    /* Whoever had to read the order again would fail, and take a new term. */
+    (void)hub_sql(&h, "alter function farm.work(uuid[]) rename to work_of");
+    *vec_push(&thief.running) = attempt;
+    hand_until_orders(&thief, 2);
+    hand_echo(&w);
+    hand_next_orders(&w);
+    cr_assert_eq(w.orders.orders->term, term);
+    cr_assert(id128_eq(wire_id(wanted(&w, 0)->attempt_id), attempt));
+    cr_assert_gt(wanted(&w, 0)->order.len, 0);
+    hand_close(&w);
+    hand_close(&thief);
+    hub_stop(&h);
+}
+
+/* Without a work order there is nothing to send, and the row says why. */
+Test(link, an_attempt_that_ended_elsewhere_is_read_again)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    struct id128 attempt = hand_until_work(&w);
+    hub_kill_scheduler(&h);
+    hub_start_scheduler(&h);
+    (void)hub_sql(&h, "select dashboard.submit_command('repo_sync', '{\"slug\": \"plant\"}', "
+                      "'test', 'test')");
+    hub_until_sql(&h, "select count(*) from farm.command where state = 'submitted'", "0");
+    (void)hub_sql(&h, "do $do$ begin perform farm.check_term(term) from farm.leader; perform "
+                      "farm.lose(array(select id from farm.attempt), '{ready}', '{null}', '{0}'); "
+                      "end $do$"); /* the world is loaded, and does not hear of this */
+    cr_assert_str_eq(hub_sql(&h, "select outcome from farm.attempt"), "lost");
+    while (w.orders.orders->n_wanted == 0 ||
+           id128_eq(wire_id(w.orders.orders->wanted[0]->attempt_id), attempt))
+        hand_next_orders(&w);
+    hand_close(&w);
+    hub_stop(&h);
+}
+
 /* A plan is there that nobody told the scheduler of; then it loses one connection. */
 static void lose_connection(const char *name)
 {

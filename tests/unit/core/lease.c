@@ -165,6 +165,25 @@ Test(core_lease, a_link_that_is_down_is_no_capacity)
     kit_release(&k);
 }
 
+Test(core_lease, without_a_work_order_the_row_is_read_again_once)
+{
+    running_at(1);
+    const struct input none = {.type = IN_NO_WORK, .attempt = k.attempt[1]};
+    const struct input unknown = {.type = IN_NO_WORK, .attempt = {{9}}};
+    kit_step(&k, &none);
+    expect(&k, "reload 1\n");
+    kit_step(&k, &none);
+    kit_step(&k, &unknown);
+    expect(&k, "");
+    struct job_row row = kit_row(1, JOB_BUILD, 1);
+    row.state = JOB_CANCELLED;
+    kit_job(&k, row);
+    struct orders_view v;
+    cr_assert(world_orders(k.w, 1, &v));
+    cr_assert_eq(v.n_wanted, 0);
+    kit_release(&k);
+}
+
 Test(core_lease, a_revoked_worker_says_nothing)
 {
     running_at(1);
