@@ -273,7 +273,8 @@ static int check_log_chunk(const wire_log_chunk *c, struct err *e)
 static int check_log_seal(const wire_log_seal *s, struct err *e)
 {
     if (check_id(&s->attempt_id, "attempt_id", e) ||
-        check_max(s->length, WIRE_MAX_LOG, "length", e))
+        check_max(s->length, WIRE_MAX_LOG, "length", e) ||
+        check_max(s->stored, WIRE_MAX_LOG, "stored", e))
         return -1;
     return s->sha256.len == sizeof(struct sha256) ? 0 : bad(e, "sha256", "32 bytes");
 }

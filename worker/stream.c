@@ -213,6 +213,7 @@ static int send_seal(struct stream *s, struct item *it)
     wire_log_seal m = BOOTFARM__LOG_SEAL__INIT;
     m.attempt_id = wire_id_bytes(&id);
     m.length = it->broken ? it->sent : spool_length(it->sp);
+    m.stored = it->stored;
     m.sha256 = (ProtobufCBinaryData){.len = sizeof it->sha.b, .data = it->sha.b};
     int rc = send_message(s, WIRE_LOG_SEAL, &m.base);
     it->seal_sent = rc == 0;
@@ -370,6 +371,8 @@ void stream_on_ack(struct stream *s, const wire_log_ack *ack)
     }
     it->heard = now_boot();
     it->credit = ack->credit_bytes;
+    if (ack->stored != it->stored)
+        it->seal_sent = false; /* it was not given: it named another place */
     bool first = it->probing;
     it->probing = false;
     if (ack->stored < it->stored) /* the store lost what it had not committed yet */

@@ -4,8 +4,8 @@
  * between the two (`credit`, raw bytes). A link that comes up, or goes silent, takes `sent` back to
  * `stored`; chunks are idempotent. After a restart `stored` begins at 0 and the first
  * acknowledgement moves it to what the store has: the first chunk on a link is a probe. When the
- * log has ended and everything is stored, a seal (length and hash of what was sent) is sent until
- * it is acknowledged; then the files go.
+ * log has ended and everything is stored, a seal (length, what the store said it has, hash of what
+ * was sent) is sent until it is acknowledged; then the files go.
  *
  * The stream owns every spool that was added to it, from then on until the seal. */
 #ifndef BF_WORKER_STREAM_H

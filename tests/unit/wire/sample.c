@@ -69,7 +69,7 @@ static void sample_logs(struct sample *s)
         wire_id_bytes(&s->attempt[2]);
     s->chunk.raw_bytes = 8;
     s->chunk.data = s->result.detail;
-    s->seal.length = 8;
+    s->seal.length = s->seal.stored = 8;
     s->seal.sha256 = (ProtobufCBinaryData){.len = sizeof s->sha, .data = s->sha};
     s->log_ack.stored = 8;
     s->log_ack.credit_bytes = 65536;

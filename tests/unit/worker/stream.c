@@ -10,10 +10,10 @@ static struct err e;
 
 struct store {
     struct str log; /* what is stored; gaps as '#' */
-    uint64_t stored, sealed_length, gaps;
+    uint64_t stored, sealed_length, sealed_stored, gaps;
     struct sha256 sha;
     bool sealed, dead, unknown;
-    unsigned chunks, repeated;
+    unsigned chunks, repeated, seals;
     uint32_t credit;
     uint64_t in_flight_max, flight;
     struct str sent; /* raw bytes in order, for the hash */
@@ -62,7 +62,9 @@ static int send_frame(void *arg, const struct str *frame)
         take_chunk(&b->store, m.log_chunk);
     } else {
         cr_assert_eq(m.type, WIRE_LOG_SEAL);
-        b->store.sealed = true;
+        b->store.seals++;
+        b->store.sealed = b->store.stored >= m.log_seal->stored;
+        b->store.sealed_stored = m.log_seal->stored;
         b->store.sealed_length = m.log_seal->length;
         memcpy(b->store.sha.b, m.log_seal->sha256.data, 32);
     }
@@ -329,6 +331,34 @@ Test(stream, a_dropped_log_says_that_it_was_cut)
     until_empty(&b);
     cr_expect_eq(b.store.sealed_length, length);
     cr_expect_lt(b.store.log.len, length, "the seal is longer than what was stored");
+    cr_expect_eq(b.store.sealed_stored, b.store.stored);
+    spool_end(other);
+    bench_close(&b);
+}
+
+/* The store stopped between its last answer and the seal; meanwhile the worker lost the files. */
+Test(stream, a_seal_that_is_not_given_is_sent_for_what_is_left)
+{
+    struct bench b;
+    bench_open(&b, 1u << 20, 1u << 20);
+    struct spool *sp = new_log(&b);
+    stream_link(b.stream, true);
+    write_lines(sp, 0, 1000);
+    uint64_t length = spool_length(sp);
+    stream_wake(b.stream);
+    while (b.store.stored < length || b.owe)
+        uv_run(&b.loop, UV_RUN_ONCE);
+    b.store.stored = b.store.log.len = b.store.sent.len = 100;
+    spool_end(sp);
+    const struct spool_caps none = {.head = 1, .tail = 1, .total = 0};
+    spools_set_caps(b.spools, &none);
+    struct spool *other;
+    cr_assert_eq(spool_create(b.spools, tmp_id(2), NULL, &other, &e), 0); /* makes room */
+    stream_wake(b.stream);
+    until_empty(&b);
+    cr_expect_eq(b.store.seals, 2);
+    cr_expect_eq(b.store.sealed_stored, 100);
+    cr_expect_eq(b.store.sealed_length, length);
     spool_end(other);
     bench_close(&b);
 }
