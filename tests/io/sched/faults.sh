@@ -42,6 +42,8 @@ end_build() {
         join farm.job b on b.image_id = j.image_id and b.revision_id = j.revision_id where b.id = $job and r.state = 'released'" 1
     expect "transitions without an event" "select count(*) from farm.job j where j.state <> (select e.via[cardinality(e.via)] from farm.event e where e.job_id = j.id order by seq desc limit 1)" 0
 }
+# said NAME TEXT LINE: its log has the text at this line or later
+said() { tail -n "+$3" "$T/$1.log" | grep "$2" >/dev/null; }
 term() { sql 'select term from farm.leader'; }
 new_leader() { [ "$(term)" != "$1" ]; }
 
@@ -49,7 +51,7 @@ say "the scheduler is killed in the middle of a build: the build goes on, its re
 begin_build
 end one KILL
 start_scheduler one "${times[@]}"
-wait_for 20 "it to lead again" grep -q 'loaded' <(tail -n +"$(grep -n listening "$T/one.log" | tail -n 1 | cut -d: -f1)" "$T/one.log")
+wait_for 20 "it to lead again" said one loaded "$(grep -n listening "$T/one.log" | tail -n 1 | cut -d: -f1)"
 end_build 1
 expect "the attempt" "select id from farm.attempt where job_id = $job" "$attempt"
 
@@ -99,12 +101,13 @@ done
 wait_for 30 "workers" is "select count(*) from farm.worker where state = 'connected'" 4
 begin_build
 before=$(term)
+lines=$(wc -l <"$T/one.log")
 kill -STOP "${PID[one]}"
 wait_for 20 "the standby to lead" new_leader "$before"
 after=$(term)
 end_build 1
 kill -CONT "${PID[one]}"
-wait_for 20 "the woken one to step down" grep -q 'no longer the leader' <(tail -n 20 "$T/one.log")
+wait_for 20 "the woken one to step down" said one 'no longer the leader' "$lines"
 expect "the leader" "select term from farm.leader" "$after"
 expect "attempts of the old term since" "select count(*) from farm.attempt where term = $before and leased_at > (select to_timestamp($after / 1000.0))" 0
 begin_build
