@@ -21,7 +21,7 @@ CREATE TYPE farm.outcome AS (
     repository    text,
     ordered       text,          -- the digest that was to be tested, published or mirrored
     lost          text,          -- a digest that its registry does not have any more, and what it is of the job:
-    gone          text,          -- result (what was ordered), parent, artifact (context or scripts)
+    gone          text,          -- result (what was ordered), parent, artifact (context or scripts), again
     result        jsonb
 );
 
@@ -63,12 +63,14 @@ BEGIN
      CROSS JOIN LATERAL (SELECT min(e.value->>'digest') AS ordered FROM jsonb_each(coalesce(j.pins, '{}')) e WHERE j.kind <> 'build') p
      CROSS JOIN LATERAL (SELECT CASE WHEN u.result->>'outcome' = 'failed' AND u.result->>'code' IN ('digest-gone', 'base-not-found')
                                      THEN coalesce(substring(u.result->>'message' FROM 'sha256:[0-9a-f]{64}'), p.ordered) END AS lost) l
-     CROSS JOIN LATERAL (SELECT farm.lost_what(j, l.lost, p.ordered) AS gone) g;
+     CROSS JOIN LATERAL (SELECT farm.lost_what(j, l.lost, p.ordered) AS what) w
+     -- What was made again is lost again: the registry is at fault, and another chain would go the same way.
+     CROSS JOIN LATERAL (SELECT CASE WHEN j.because = 'gone' AND w.what IN ('result', 'parent') THEN 'again' ELSE w.what END AS gone) g;
 
     FOREACH o IN ARRAY coalesce(judged, '{}') LOOP
         CONTINUE WHEN o.status <> 'accepted';
         IF o.outcome IS NULL OR o.next IS NULL OR (o.outcome = 'succeeded') <> (o.next = 'succeeded')
-           OR o.next NOT IN ('succeeded', 'failed', 'waiting', 'ready', 'superseded') OR (o.next = 'superseded' AND coalesce(o.gone, 'artifact') = 'artifact') THEN
+           OR o.next NOT IN ('succeeded', 'failed', 'waiting', 'ready', 'superseded') OR (o.next = 'superseded' AND coalesce(o.gone, 'none') NOT IN ('result', 'parent')) THEN
             RAISE EXCEPTION 'outcome % does not lead to %', o.outcome, o.next USING ERRCODE = 'invalid_parameter_value';
         END IF;
         IF o.outcome = 'succeeded' AND o.digest IS NULL THEN
@@ -165,7 +167,7 @@ BEGIN
         remade := NULL;
         IF o.status = 'accepted' AND o.gone = 'artifact' THEN
             PERFORM farm.artifact_gone(o.lost, o.image_id);
-        ELSIF o.status = 'accepted' AND o.gone IS NOT NULL THEN
+        ELSIF o.status = 'accepted' AND o.gone IN ('result', 'parent') THEN
             remade := farm.digest_gone(o.lost, o.job);
         END IF;
         RETURN QUERY SELECT o.attempt, o.status, o.job, CASE WHEN o.status = 'accepted' THEN o.digest END,

@@ -85,5 +85,15 @@ SELECT results_eq(format('SELECT status FROM farm.retry_ready(ARRAY[%s])', t.job
 SELECT t.claim(t.job('build:plant:base@main:amd64')) AS a \gset
 SELECT is(t.lose(:'a', t.bad('user', 'base-not-found') || jsonb_build_object('message', 'quay.io/os/debian@' || t.d('debian') || ': not found'), 'failed'), 'accepted failed', 'an external base that is not there');
 SELECT is((SELECT fail_class FROM farm.job WHERE id = t.job('build:plant:base@main:amd64')), 'user', 'is the user''s failure');
+
+-- A registry that loses what was just made again: no chain without end, but a back-off that says why.
+SELECT t.push(t.plan('four', ARRAY[t.image('base', 'b'), t.image('hmi', 'a', '{base}'), t.image('web', 'c')]));
+SELECT t.run('build:plant:web@main:amd64', t.d('B4'));
+SELECT t.ready(t.job('test:plant:web@main:amd64'));
+SELECT is(t.lose(t.claim(t.job('test:plant:web@main:amd64')), t.gone('x@' || t.d('B4')), 'waiting'), 'accepted superseded build:plant:web@main:amd64 test:plant:web@main:amd64', 'gone for the first time: a chain');
+SELECT t.run('build:plant:web@main:amd64', t.d('B4'));
+SELECT t.ready(t.job('test:plant:web@main:amd64'));
+SELECT is(t.lose(t.claim(t.job('test:plant:web@main:amd64')), t.gone('x@' || t.d('B4')), 'waiting'), 'accepted waiting', 'gone again: it waits, and nothing is made');
+SELECT results_eq($$SELECT reason, detail FROM farm.job WHERE id = t.job('test:plant:web@main:amd64')$$, $$VALUES ('backoff', 'x@' || t.d('B4') || ': manifest unknown')$$, 'and says why');
 SELECT * FROM finish();
 ROLLBACK;
