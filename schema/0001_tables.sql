@@ -382,6 +382,7 @@ ALTER TABLE farm.log_chunk ALTER COLUMN data SET STORAGE EXTERNAL;
 CREATE TABLE farm.log_seal (
     attempt_id uuid PRIMARY KEY,
     length     bigint NOT NULL,
-    sha256     bytea NOT NULL,
+    sha256     bytea NOT NULL,                  -- as the worker gave it; empty: unknown
+    truncated  boolean NOT NULL DEFAULT false,  -- what is stored is not what the worker had
     sealed_at  timestamptz NOT NULL DEFAULT now()
 );

@@ -5,15 +5,18 @@ CREATE FUNCTION farm.log_end(attempt uuid) RETURNS bigint LANGUAGE sql STABLE AS
     SELECT coalesce((SELECT c.byte_offset + c.raw_bytes FROM farm.log_chunk c WHERE c.attempt_id = attempt ORDER BY c.byte_offset DESC LIMIT 1), 0)
 $$;
 
--- Stores a chunk that begins where the log ends (or after the gap that it declares), drops one that is stored already, and answers how
--- far the log goes; a sender that is ahead goes back to there. NULL: no such attempt. Past log_limit (bytes, default 256 MiB) only the
+-- Stores a chunk that begins where the log ends (or after the gap that it declares), drops one that is stored already or comes after the seal, and answers
+-- how far the log goes; a sender that is ahead goes back to there. NULL: no such attempt. Past log_limit (bytes, default 256 MiB) only the
 -- size of what is left out is kept. Not flushed at commit: the seal is.
 CREATE FUNCTION farm.log_append(attempt uuid, byte_offset bigint, raw int, gap bigint, data bytea) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     log_limit constant bigint := coalesce((SELECT s.value FROM farm.setting s WHERE s.name = 'log_limit'), '268435456');
     log_end bigint;
 BEGIN
-    PERFORM farm.my_term(), set_config('synchronous_commit', 'off', true);
+    PERFORM farm.my_term();
+    IF coalesce(current_setting('farm.log_sealed', true), '') <> 'on' THEN     -- a seal of another log in this transaction is to be flushed
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
     IF raw NOT BETWEEN 0 AND 262144 OR gap < 0 OR length(data) > 262144 OR byte_offset < gap THEN
         RAISE EXCEPTION 'log chunk of % bytes at %, gap %', raw, byte_offset, gap USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -22,7 +25,7 @@ BEGIN
         RETURN NULL;
     END IF;
     log_end := farm.log_end(attempt);
-    IF byte_offset - gap > log_end OR byte_offset < log_end OR raw + gap = 0 THEN
+    IF byte_offset - gap > log_end OR byte_offset < log_end OR raw + gap = 0 OR EXISTS (SELECT FROM farm.log_seal l WHERE l.attempt_id = attempt) THEN
         RETURN log_end;
     END IF;
     IF byte_offset + raw > log_limit THEN
@@ -41,18 +44,39 @@ BEGIN
     RETURN byte_offset + raw;
 END $$;
 
--- True: the whole log is durable, the spool may go. False: no such attempt, or less is stored than `length`: then log_end tells from
--- where to send again (chunks that were not flushed when PostgreSQL stopped).
-CREATE FUNCTION farm.log_seal(attempt uuid, length bigint, sha256 bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+-- For a sender that has nothing more to send. `stored` is what it was last told. False: no such attempt, or the store has lost chunks
+-- that were not flushed when PostgreSQL stopped: log_end tells from where to send again. Else true: the log is durable, the spool may
+-- go. What is missing at the end becomes a gap; a log that is not what the sender says it is, is `truncated`. Flushed at commit.
+CREATE FUNCTION farm.log_seal(attempt uuid, length bigint, stored bigint, sha256 bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    log_end constant bigint := farm.log_end(attempt);
 BEGIN
     PERFORM farm.my_term();
-    IF NOT EXISTS (SELECT FROM farm.attempt t WHERE t.id = attempt) OR farm.log_end(attempt) <> length THEN
+    IF length < 0 OR stored < 0 THEN
+        RAISE EXCEPTION 'log seal of % bytes, % stored', length, stored USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM FROM farm.attempt t WHERE t.id = attempt FOR KEY SHARE;
+    IF NOT FOUND THEN
         RETURN false;
     END IF;
-    INSERT INTO farm.log_seal (attempt_id, length, sha256) VALUES (attempt, log_seal.length, log_seal.sha256) ON CONFLICT (attempt_id) DO NOTHING;
-    PERFORM pg_notify('farm_log', attempt::text);
+    IF NOT EXISTS (SELECT FROM farm.log_seal l WHERE l.attempt_id = attempt) THEN
+        IF log_end < stored THEN
+            RETURN false;
+        END IF;
+        IF log_end < length THEN
+            INSERT INTO farm.log_chunk (attempt_id, byte_offset, raw_bytes, gap_bytes, data) VALUES (attempt, log_seal.length, 0, log_seal.length - log_end, '');
+        END IF;
+        INSERT INTO farm.log_seal (attempt_id, length, sha256, truncated)
+        VALUES (attempt, greatest(log_seal.length, log_end), coalesce(log_seal.sha256, ''), log_end <> log_seal.length OR octet_length(coalesce(log_seal.sha256, '')) <> 32);
+    END IF;
+    PERFORM set_config('synchronous_commit', 'on', true), set_config('farm.log_sealed', 'on', true), pg_notify('farm_log', attempt::text);
     RETURN true;
 END $$;
+
+-- For a sender that does not say what it was told: a log that is shorter than it says is not sealed.
+CREATE FUNCTION farm.log_seal(attempt uuid, length bigint, sha256 bytea) RETURNS boolean LANGUAGE sql AS $$
+    SELECT farm.log_seal(attempt, length, length, sha256)
+$$;
 
 -- For readers: from the chunk that holds from_offset on. dashboard.attempts says how long the log is and whether it is sealed.
 CREATE FUNCTION dashboard.job_log(attempt uuid, from_offset bigint, max_chunks int)

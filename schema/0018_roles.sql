@@ -9,17 +9,21 @@ REVOKE ALL ON ALL SEQUENCES IN SCHEMA farm FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA farm, dashboard FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
--- Opens functions to a role: with the owner's rights, and names resolved as they were meant.
+-- Opens functions (all of that name) to a role: with the owner's rights, and names resolved as they were meant.
 CREATE FUNCTION farm.open_functions(role name, functions text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     f text;
     oid regprocedure;
 BEGIN
     FOREACH f IN ARRAY functions LOOP
-        SELECT p.oid INTO STRICT oid FROM pg_proc p WHERE p.pronamespace = split_part(f, '.', 1)::regnamespace AND p.proname = split_part(f, '.', 2);
-        EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, pg_temp', oid);
-        EXECUTE format('ALTER FUNCTION %s SET jit = off', oid);        -- compiling takes longer than any of them
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', oid, role);
+        IF NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = split_part(f, '.', 1)::regnamespace AND p.proname = split_part(f, '.', 2)) THEN
+            RAISE EXCEPTION 'there is no function %', f;
+        END IF;
+        FOR oid IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = split_part(f, '.', 1)::regnamespace AND p.proname = split_part(f, '.', 2) LOOP
+            EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, pg_temp', oid);
+            EXECUTE format('ALTER FUNCTION %s SET jit = off', oid);    -- compiling takes longer than any of them
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', oid, role);
+        END LOOP;
     END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION farm.open_functions FROM PUBLIC;

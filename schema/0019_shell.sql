@@ -27,15 +27,19 @@ BEGIN
     RETURN NEXT;
 END $$;
 
-CREATE FUNCTION farm.log_close(attempt uuid, worker bigint, length bigint, sha256 bytea)
+CREATE FUNCTION farm.log_close(attempt uuid, worker bigint, length bigint, was_stored bigint, sha256 bytea)
 RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     known := EXISTS (SELECT FROM farm.attempt t WHERE t.id = attempt AND t.worker_id = worker);
+    sealed := known AND farm.log_seal(attempt, length, was_stored, sha256);
     stored := CASE WHEN known THEN farm.log_end(attempt) END;
-    -- A worker that lost a part of its copy (a power cut) has less than we: what is stored is the log then.
-    sealed := known AND farm.log_seal(attempt, greatest(length, stored), sha256);
     RETURN NEXT;
 END $$;
+
+CREATE FUNCTION farm.log_close(attempt uuid, worker bigint, length bigint, sha256 bytea)
+RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE sql AS $$
+    SELECT * FROM farm.log_close(attempt, worker, length, length, sha256)
+$$;
 
 SELECT farm.open_functions('bootfarm_scheduler', ARRAY['farm.announce', 'farm.poll_settings', 'farm.log_take', 'farm.log_close']);

@@ -45,5 +45,39 @@ SELECT is(farm.log_append(:'a', 40, 40, 0, 'left out'), 80::bigint, 'past the ca
 SELECT is(farm.log_append(:'a', 80, 40, 0, 'left out'), 120::bigint, 'again');
 SELECT results_eq(format('SELECT byte_offset, raw_bytes, gap_bytes FROM dashboard.job_log(%L, 0, 100)', :'a'), $$VALUES (0::bigint, 40, 0::bigint), (120, 0, 80)$$, 'one row says how much is missing');
 SELECT ok(farm.log_seal(:'a', 120, '\x00'), 'such a log can be sealed');
+
+-- Seals that say what the worker was told.
+CREATE FUNCTION t.attempt() RETURNS uuid LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM t.finish((SELECT attempt_id FROM farm.job WHERE id = t.job('build:plant:base@main:amd64')), t.bad('infra', 'registry'), 'ready');
+    RETURN t.claim(t.job('build:plant:base@main:amd64'));
+END $$;
+SELECT t.do('setting_set', '{"name": "log_limit", "value": "1000000"}');
+SELECT sha256('x') AS hash \gset
+SELECT t.attempt() AS a \gset
+SELECT farm.log_append(:'a', 0, 40, 0, 'some');
+SELECT ok(NOT farm.log_seal(:'a', 100, 70, :'hash'), 'the store has lost something that it had said to have: no seal');
+SELECT is(farm.log_end(:'a'), 40::bigint, 'the sender goes on from here');
+SELECT ok(farm.log_seal(:'a', 100, 40, :'hash'), 'the worker has nothing more to send: sealed');
+SELECT is(current_setting('synchronous_commit'), 'on', 'flushed at commit');
+SELECT results_eq(format('SELECT byte_offset, raw_bytes, gap_bytes FROM dashboard.job_log(%L, 0, 100)', :'a'), $$VALUES (0::bigint, 40, 0::bigint), (100, 0, 60)$$, 'what is missing is a gap');
+SELECT results_eq(format('SELECT log_length, log_sealed, log_truncated FROM dashboard.attempts WHERE id = %L', :'a'), $$VALUES (100::bigint, true, true)$$, 'and the log is truncated');
+SELECT ok(farm.log_seal(:'a', 100, 100, :'hash'), 'sealed again');
+SELECT is(farm.log_append(:'a', 100, 10, 0, 'late'), 100::bigint, 'a chunk after the seal is dropped');
+SELECT is((SELECT count(*) FROM farm.log_chunk WHERE attempt_id = :'a'), 2::bigint, 'and does not grow the log');
+SELECT t.attempt() AS a \gset
+SELECT farm.log_append(:'a', 0, 40, 0, 'some');
+SELECT is(current_setting('synchronous_commit'), 'on', 'a chunk in the same transaction does not take the flush back');
+SELECT ok(farm.log_seal(:'a', 30, 30, :'hash'), 'a seal of less than is stored');
+SELECT results_eq(format('SELECT log_length, log_truncated FROM dashboard.attempts WHERE id = %L', :'a'), $$VALUES (40::bigint, true)$$, 'is not the log that is stored');
+SELECT t.attempt() AS a \gset
+SELECT farm.log_append(:'a', 0, 40, 0, 'some');
+SELECT ok(farm.log_seal(:'a', 40, 40, ''), 'an unknown hash');
+SELECT is((SELECT log_truncated FROM dashboard.attempts WHERE id = :'a'), true, 'is marked, too');
+SELECT t.attempt() AS a \gset
+SELECT farm.log_append(:'a', 0, 40, 0, 'some');
+SELECT results_eq(format('SELECT * FROM farm.log_close(%L, t.worker(''hub-1''), 40, 40, %L)', :'a', :'hash'), $$VALUES (true, true, 40::bigint)$$, 'as it should be');
+SELECT is((SELECT log_truncated FROM dashboard.attempts WHERE id = :'a'), false, 'nothing is missing');
+SELECT throws_ok(format('SELECT farm.log_seal(%L, -1, 0, %L)', :'a', :'hash'), '22023', NULL, 'a negative length');
 SELECT * FROM finish();
 ROLLBACK;
