@@ -29,7 +29,8 @@ struct speaker {
     bool dirty, queued;
     bool down; /* the brain was told that the link does not work */
     bf_time sent;
-    VEC(struct listed) listed; /* attempts in its newest Report */
+    VEC(struct listed) listed;    /* attempts in its newest Report */
+    struct str phase_ids, phases; /* not handed on yet */
 };
 
 struct link {
@@ -43,7 +44,6 @@ struct link {
     VEC(int64_t) queue; /* workers to send to */
     uv_idle_t *idle;    /* active while the queue is not empty */
     uv_timer_t *timer;
-    struct str phase_ids, phases;
     bf_time complained; /* a peer must not fill our log */
 };
 
@@ -255,10 +255,10 @@ void link_answer(struct link *l, int64_t worker, struct id128 boot, uint64_t seq
 /* ---- receiving --------------------------------------------------------------------------------
  */
 
-static void note_phase(struct link *l, struct id128 attempt, const char *phase)
+static void note_phase(struct speaker *s, struct id128 attempt, const char *phase)
 {
-    pga_id(&l->phase_ids, attempt);
-    pga_text(&l->phases, phase);
+    pga_id(&s->phase_ids, attempt);
+    pga_text(&s->phases, phase);
 }
 
 static void take_listed(struct link *l, struct speaker *s, const wire_report *m)
@@ -273,7 +273,7 @@ static void take_listed(struct link *l, struct speaker *s, const wire_report *m)
         if (!old)
             farm_work_seen(l->farm, s->peer.worker, e->attempt);
         if (*e->phase && (!old || strcmp(old->phase, e->phase) != 0))
-            note_phase(l, e->attempt, e->phase);
+            note_phase(s, e->attempt, e->phase);
     }
     for (size_t i = 0; i < m->n_results; i++) {
         struct listed *e = vec_push(&now);
@@ -292,6 +292,8 @@ static struct speaker *speaker_for(struct link *l, int64_t worker, const char *u
     if (!s) {
         s = xcalloc(1, sizeof *s);
         s->peer.worker = worker;
+        str_init(&s->phase_ids);
+        str_init(&s->phases);
         map_put(&l->speakers, (uint64_t)worker, s);
     }
     snprintf(s->user_id, sizeof s->user_id, "%s", user_id);
@@ -393,6 +395,8 @@ static void on_recv(void *arg, const struct zpart *part, size_t n, const char *u
 static void speaker_free(struct speaker *s)
 {
     vec_release(&s->listed);
+    str_release(&s->phase_ids);
+    str_release(&s->phases);
     free(s);
 }
 
@@ -418,16 +422,25 @@ static void check_speakers(struct link *l)
     vec_release(&gone);
 }
 
+static void hand_phases_on(struct link *l, struct speaker *s)
+{
+    if (s->phase_ids.len)
+        l->cfg.on_phases(l->cfg.arg, s->peer.worker, pga_end(&s->phase_ids), pga_end(&s->phases));
+    str_clear(&s->phase_ids);
+    str_clear(&s->phases);
+}
+
 static void on_timer(uv_timer_t *t)
 {
     struct link *l = t->data;
     if (!l->term)
         return;
     check_speakers(l);
-    if (l->phase_ids.len)
-        l->cfg.on_phases(l->cfg.arg, pga_end(&l->phase_ids), pga_end(&l->phases));
-    str_clear(&l->phase_ids);
-    str_clear(&l->phases);
+    size_t pos = 0;
+    uint64_t worker;
+    void *v;
+    while (map_next(&l->speakers, &pos, &worker, &v))
+        hand_phases_on(l, v);
 }
 
 /* ---- life -------------------------------------------------------------------------------------
@@ -443,8 +456,6 @@ static void forget_speakers(struct link *l)
     map_release(&l->speakers);
     l->speakers = (struct map){0};
     vec_clear(&l->queue);
-    str_clear(&l->phase_ids);
-    str_clear(&l->phases);
 }
 
 void link_set_term(struct link *l, int64_t term, int64_t known)
@@ -478,8 +489,6 @@ int link_open(uv_loop_t *loop, struct zloop *z, struct roster *roster, struct fa
         free(l);
         return -1;
     }
-    str_init(&l->phase_ids);
-    str_init(&l->phases);
     l->idle = xcalloc(1, sizeof *l->idle);
     uv_idle_init(loop, l->idle);
     l->idle->data = l;
@@ -497,8 +506,6 @@ void link_close(struct link *l)
         return;
     forget_speakers(l);
     vec_release(&l->queue);
-    str_release(&l->phase_ids);
-    str_release(&l->phases);
     zsock_close(l->sock);
     uv_close((uv_handle_t *)l->idle, (uv_close_cb)free);
     uv_close((uv_handle_t *)l->timer, (uv_close_cb)free);

@@ -163,11 +163,11 @@ static void on_phases_stored(void *arg, const struct db_reply *r)
         log_warn("phases were not stored", "error", r->message);
 }
 
-static void on_phases(void *arg, const char *attempts, const char *phases)
+static void on_phases(void *arg, int64_t worker, const char *attempts, const char *phases)
 {
     struct sched *s = arg;
     struct db_tx *tx = st_write(s->ctl, lead_term(s->lead));
-    st_phases(tx, attempts, phases);
+    st_phases(tx, worker, attempts, phases);
     db_submit(tx, on_phases_stored, s);
 }
 

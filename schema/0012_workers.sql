@@ -47,10 +47,11 @@ BEGIN
       FROM unnest(workers) WITH ORDINALITY u (id, ord) LEFT JOIN told t ON t.id = u.id ORDER BY u.ord;
 END $$;
 
-CREATE FUNCTION farm.phases(attempts uuid[], phases text[]) RETURNS void LANGUAGE plpgsql AS $$
+-- What a worker says of its own attempts; of others it is not heard.
+CREATE FUNCTION farm.phases(worker bigint, attempts uuid[], phases text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.my_term(), pg_notify('farm_change', 'attempts');
-    UPDATE farm.attempt t SET phase = left(u.phase, 50) FROM unnest(attempts, phases.phases) u (id, phase) WHERE t.id = u.id AND t.ended_at IS NULL;
+    UPDATE farm.attempt t SET phase = left(u.phase, 50) FROM unnest(attempts, phases.phases) u (id, phase) WHERE t.id = u.id AND t.worker_id = phases.worker AND t.ended_at IS NULL;
 END $$;
 
 CREATE FUNCTION farm.command_done(ids bigint[], states text[], outcomes jsonb[], messages text[]) RETURNS TABLE (id bigint, status text) LANGUAGE plpgsql AS $$
