@@ -163,7 +163,7 @@ static void add_entry(struct db_tx *tx, const struct entry *x)
     }
     case WIRE_LOG_SEAL: {
         const wire_log_seal *s = x->msg.log_seal;
-        st_log_seal(tx, x->attempt, x->worker, s->length, s->sha256.data, s->sha256.len);
+        st_log_seal(tx, x->attempt, x->worker, s->length, s->stored, s->sha256.data, s->sha256.len);
         return;
     }
     case WIRE_REPORT:

@@ -201,14 +201,16 @@ void st_log_append(struct db_tx *tx, struct id128 attempt, int64_t worker, uint6
 }
 
 void st_log_seal(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t length,
-                 const void *sha256, size_t n)
+                 uint64_t stored, const void *sha256, size_t n)
 {
-    char id[ID128_TEXT], b0[I64_TEXT], b1[I64_TEXT];
+    char id[ID128_TEXT], b0[I64_TEXT], b1[I64_TEXT], b2[I64_TEXT];
     id128_format(attempt, id);
     struct db_param p[] = {text_param(id),
                            i64_param(b0, worker),
                            i64_param(b1, (int64_t)length),
+                           i64_param(b2, (int64_t)stored),
                            {.p = sha256, .n = n, .binary = true}};
-    db_add(tx, "select * from farm.log_close($1::uuid, $2::bigint, $3::bigint, $4::bytea)", p,
-           ARRAY_SIZE(p));
+    db_add(tx,
+           "select * from farm.log_close($1::uuid, $2::bigint, $3::bigint, $4::bigint, $5::bytea)",
+           p, ARRAY_SIZE(p));
 }

@@ -110,7 +110,7 @@ void st_base_resolved(struct db_tx *tx, int64_t base, const char *digest, const 
 void st_log_append(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t offset,
                    uint32_t raw, uint64_t gap, const void *data, size_t n);
 void st_log_seal(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t length,
-                 const void *sha256, size_t n);
+                 uint64_t stored, const void *sha256, size_t n);
 struct st_log_state {
     bool known; /* there is such an attempt of this worker */
     bool sealed;

@@ -331,12 +331,13 @@ void hand_chunk(struct hand *w, struct id128 attempt, uint64_t offset, const cha
     send_msg(w, w->log, WIRE_LOG_CHUNK, &c.base);
 }
 
-void hand_seal(struct hand *w, struct id128 attempt, uint64_t length)
+void hand_seal(struct hand *w, struct id128 attempt, uint64_t length, uint64_t stored)
 {
     wire_log_seal s = BOOTFARM__LOG_SEAL__INIT;
     uint8_t sha[32] = {1};
     s.attempt_id = wire_id_bytes(&attempt);
     s.length = length;
+    s.stored = stored;
     s.sha256 = (ProtobufCBinaryData){sizeof sha, sha};
     send_msg(w, w->log, WIRE_LOG_SEAL, &s.base);
 }

@@ -54,7 +54,7 @@ void hand_report(struct hand *w, uint64_t term, uint64_t seq);
 void hand_echo(struct hand *w);
 void hand_send(struct hand *w, const void *p, size_t n, unsigned parts);
 void hand_chunk(struct hand *w, struct id128 attempt, uint64_t offset, const char *bytes);
-void hand_seal(struct hand *w, struct id128 attempt, uint64_t length);
+void hand_seal(struct hand *w, struct id128 attempt, uint64_t length, uint64_t stored);
 /* Until so many Orders have come in all; reports five times a second meanwhile. */
 void hand_until_orders(struct hand *w, unsigned n);
 /* Until so many LogAcks have come in all. */

@@ -307,17 +307,17 @@ Test(logs, are_stored_in_order_and_sealed_by_their_owner_only)
     hand_chunk(&w, attempt, 20, "too far");
     hand_until_ack(&w, 4);
     cr_assert_eq(w.ack.stored, 11, "go back to there");
-    hand_seal(&w, attempt, 12);
+    hand_seal(&w, attempt, 12, 12);
     hand_until_ack(&w, 5);
     cr_assert_not(w.ack.sealed, "less is stored");
     cr_assert_eq(w.ack.stored, 11);
     (void)hub_sql(&h, "delete from farm.log_chunk where byte_offset = 6");
-    hand_seal(&w, attempt, 11);
+    hand_seal(&w, attempt, 11, 11);
     hand_until_ack(&w, 6);
     cr_assert_not(w.ack.sealed, "PostgreSQL has lost what it had not flushed");
     cr_assert_eq(w.ack.stored, 6);
     hand_chunk(&w, attempt, 6, "world");
-    hand_seal(&w, attempt, 9);
+    hand_seal(&w, attempt, 9, 6);
     hand_until_ack(&w, 8);
     cr_assert(w.ack.sealed, "also for a worker that has less than what is stored");
     cr_assert_str_eq(hub_sql(&h, "select string_agg(convert_from(data, 'UTF8'), '' order by "
@@ -325,5 +325,28 @@ Test(logs, are_stored_in_order_and_sealed_by_their_owner_only)
                      "hello world");
     hand_close(&w);
     hand_close(&thief);
+    hub_stop(&h);
+}
+
+/* The end was lost at the worker, which has nothing more to send. */
+Test(logs, a_seal_beyond_what_is_stored_is_given_and_says_so)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    struct id128 attempt = hand_until_work(&w);
+    hand_chunk(&w, attempt, 0, "hello ");
+    hand_until_ack(&w, 1);
+    hand_seal(&w, attempt, 20, 7);
+    hand_until_ack(&w, 2);
+    cr_assert_not(w.ack.sealed, "the store was heard to have more");
+    cr_assert_eq(w.ack.stored, 6);
+    hand_seal(&w, attempt, 20, 6);
+    hand_until_ack(&w, 3);
+    cr_assert(w.ack.sealed);
+    cr_assert_str_eq(hub_sql(&h, "select concat_ws(' ', length, truncated) from farm.log_seal"),
+                     "20 t");
+    hand_close(&w);
     hub_stop(&h);
 }
