@@ -86,6 +86,9 @@ farm_up() {
     api_start "$@"
 }
 
+# A sanitizer keeps what was freed: bounds on memory mean nothing there.
+sanitized() { grep -q libasan "/proc/$API_PID/maps"; }
+
 sql() { psql -X -q -At -v ON_ERROR_STOP=1 -c "$1"; }
 
 ask() {

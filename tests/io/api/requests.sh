@@ -179,7 +179,7 @@ soon "the budget for answers is kept" large_is_refused
 says "too many large answers"
 get /v1/health
 status_is 200
-grep -q libasan "/proc/$API_PID/maps" || [ "$(rss_kib)" -lt 130000 ] || fail "deaf clients cost $(rss_kib) KiB"
+sanitized || [ "$(rss_kib)" -lt 130000 ] || fail "deaf clients cost $(rss_kib) KiB"
 wait "$RUDE"
 large_is_sent() { get "/v1/commands?limit=200" && [ "$status" = 200 ]; }
 soon "the budget is free again" large_is_sent
@@ -191,6 +191,6 @@ wait "$RUDE"
 
 # Everything that was large has gone back to the system. (A sanitizer keeps what was freed.)
 small_again() { [ "$(rss_kib)" -lt 20000 ]; }
-grep -q libasan "/proc/$API_PID/maps" || soon "memory is small again: $(rss_kib) KiB" small_again
+sanitized || soon "memory is small again: $(rss_kib) KiB" small_again
 [ "$(ls "/proc/$API_PID/fd" | wc -l)" -lt 40 ] || fail "descriptors were left open: $(ls -l "/proc/$API_PID/fd")"
 api_stop

@@ -85,6 +85,6 @@ case $(cat "$T/commanded") in 200 | 503) ;; *) fail "who waited for a command go
 api_start
 get /v1/images
 rss=$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$API_PID/status")
-grep -q libasan "/proc/$API_PID/maps" || [ "$rss" -le 15360 ] || fail "idle, it holds $rss KiB"
+sanitized || [ "$rss" -le 15360 ] || fail "idle, it holds $rss KiB"
 echo "idle RSS: $rss KiB"
 api_stop INT
