@@ -166,9 +166,10 @@ static void step(struct db *db)
     }
 }
 
-static void resolved(struct db *db, const char *const *keys, const char *const *values,
+static void resolved(void *arg, const char *const *keys, const char *const *values,
                      const char *error)
 {
+    struct db *db = arg;
     if (error) {
         conn_lost(db, error);
         return;
@@ -185,7 +186,13 @@ void conn_begin(struct db *db)
 {
     db->state = DBS_RESOLVING;
     uv_timer_start(db->connect, on_connect_deadline, CONNECT_DEADLINE_MS, 0);
-    resolve_start(db, resolved);
+    const struct resolve_spec spec = {.loop = db->loop,
+                                      .conninfo = db->conninfo,
+                                      .name = db->name,
+                                      .settings = db->settings,
+                                      .done = resolved,
+                                      .arg = db};
+    resolve_start(&spec, &db->resolve);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------
@@ -210,7 +217,7 @@ static uint64_t backoff_ms(struct db *db)
 
 void conn_stop(struct db *db)
 {
-    resolve_abandon(db);
+    resolve_abandon(&db->resolve);
     poll_drop(db);
     PQfinish(db->conn);
     db->conn = NULL;

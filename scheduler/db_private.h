@@ -1,4 +1,4 @@
-/* db_private.h - shared by db.c (transactions), db_conn.c (connection) and db_resolve.c only. */
+/* db_private.h - shared by db.c (transactions), db_conn.c (connection) only. */
 #ifndef BF_DB_PRIVATE_H
 #define BF_DB_PRIVATE_H
 
@@ -6,6 +6,7 @@
 #include "common/base/str.h"
 #include "common/base/vec.h"
 #include "scheduler/db.h"
+#include "scheduler/db_resolve.h"
 
 #define DB_MAX_PARAMS 8
 
@@ -36,8 +37,6 @@ enum db_state {
     DBS_UP,
     DBS_CLOSED
 };
-
-struct resolve;
 
 struct db {
     uv_loop_t *loop;
@@ -74,13 +73,5 @@ void conn_stop(struct db *db);
 void tx_connected(struct db *db);
 void tx_disconnected(struct db *db);
 void tx_readable(struct db *db);
-
-/* db_resolve.c: the connection string with its host names replaced by addresses. `done` is called
- * once, perhaps at once, with NULL-terminated keywords and values valid during the call, or with
- * an error. */
-typedef void resolve_cb(struct db *db, const char *const *keys, const char *const *values,
-                        const char *error);
-void resolve_start(struct db *db, resolve_cb *done);
-void resolve_abandon(struct db *db); /* `done` is not called any more */
 
 #endif

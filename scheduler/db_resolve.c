@@ -3,8 +3,11 @@
  * libpq resolves with a blocking getaddrinfo unless `hostaddr` is given. Every name becomes as many
  * (host, hostaddr, port) triples as it has addresses; sockets (paths) and literal addresses stay
  * as they are. `host` keeps the name, since certificates are checked against it. */
-#include "scheduler/db_private.h"
+#include "scheduler/db_resolve.h"
 
+#include "common/base/list.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -13,8 +16,8 @@
 
 struct resolve {
     uv_getaddrinfo_t req;
-    struct db *db; /* NULL: abandoned */
-    resolve_cb *done;
+    struct resolve_spec spec;
+    struct resolve **slot; /* NULL: abandoned */
     PQconninfoOption *given;
     char *hosts[MAX_HOSTS], *ports[MAX_HOSTS];
     size_t n, at;
@@ -54,9 +57,9 @@ static size_t fill(const struct resolve *r, const char **keys, const char **valu
     const struct {
         const char *key, *value;
     } defaults[] = {
-        {"application_name", r->db->name}, {"client_encoding", "UTF8"},
-        {"keepalives_idle", "5"},          {"keepalives_interval", "2"},
-        {"keepalives_count", "3"},         {"tcp_user_timeout", "8000"},
+        {"application_name", r->spec.name}, {"client_encoding", "UTF8"},
+        {"keepalives_idle", "5"},           {"keepalives_interval", "2"},
+        {"keepalives_count", "3"},          {"tcp_user_timeout", "8000"},
         {"gssencmode", "disable"}, /* would look up names, too */
     };
     size_t n = 0;
@@ -82,7 +85,6 @@ static size_t fill(const struct resolve *r, const char **keys, const char **valu
 static void finish(struct resolve *r)
 {
     const char *keys[72] = {NULL}, *values[72] = {NULL};
-    struct db *db = r->db;
     size_t n = fill(r, keys, values, ARRAY_SIZE(keys) - 5);
     keys[n] = "options";
     values[n++] = r->options.p;
@@ -94,11 +96,11 @@ static void finish(struct resolve *r)
         keys[n] = "port";
         values[n++] = r->port.p;
     }
-    db->resolve = NULL;
+    *r->slot = NULL;
     if (r->n && !r->host.len)
-        r->done(db, NULL, NULL, r->error);
+        r->spec.done(r->spec.arg, NULL, NULL, r->error);
     else
-        r->done(db, keys, values, NULL);
+        r->spec.done(r->spec.arg, keys, values, NULL);
     resolve_free(r);
 }
 
@@ -113,7 +115,7 @@ static void add_triple(struct resolve *r, const char *addr)
 static void on_addresses(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
 {
     struct resolve *r = container_of(req, struct resolve, req);
-    if (!r->db) {
+    if (!r->slot) {
         uv_freeaddrinfo(list);
         resolve_free(r);
         return;
@@ -148,7 +150,7 @@ static void next_host(struct resolve *r)
             continue;
         }
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-        int rc = uv_getaddrinfo(r->db->loop, &r->req, on_addresses, host, NULL, &hints);
+        int rc = uv_getaddrinfo(r->spec.loop, &r->req, on_addresses, host, NULL, &hints);
         if (rc == 0)
             return;
         snprintf(r->error, sizeof r->error, "host \"%.180s\": %s", host, uv_strerror(rc));
@@ -186,32 +188,32 @@ static void take_environment(struct resolve *r)
     PQconninfoFree(env);
 }
 
-void resolve_start(struct db *db, resolve_cb *done)
+void resolve_start(const struct resolve_spec *spec, struct resolve **slot)
 {
     struct resolve *r = xcalloc(1, sizeof *r);
-    r->db = db;
-    r->done = done;
+    r->spec = *spec;
+    r->slot = slot;
     str_init(&r->host);
     str_init(&r->addr);
     str_init(&r->port);
     str_init(&r->options);
-    r->given = PQconninfoParse(db->conninfo, NULL);
-    BUG_ON(!r->given); /* db_open parsed it */
+    r->given = PQconninfoParse(spec->conninfo, NULL);
+    BUG_ON(!r->given); /* the caller has parsed it once */
     take_environment(r);
     const char *options = given(r, "options");
-    str_addf(&r->options, "%s%s%s", options ? options : "", options ? " " : "", db->settings);
+    str_addf(&r->options, "%s%s%s", options ? options : "", options ? " " : "", spec->settings);
     if (given(r, "host") && !given(r, "hostaddr"))
         split_hosts(r, given(r, "host"), given(r, "port"));
-    db->resolve = r;
+    *slot = r;
     next_host(r);
 }
 
-void resolve_abandon(struct db *db)
+void resolve_abandon(struct resolve **slot)
 {
-    struct resolve *r = db->resolve;
+    struct resolve *r = *slot;
     if (!r)
         return;
-    db->resolve = NULL;
-    r->db = NULL;
+    *slot = NULL;
+    r->slot = NULL;
     uv_cancel((uv_req_t *)&r->req); /* where it runs already, on_addresses frees it later */
 }

@@ -68,11 +68,28 @@ static int start_http(struct api *a, struct err *e)
     return a->http ? 0 : -1;
 }
 
+static const char *database_text(const struct api *a)
+{
+    return a->options.database ? a->options.database : "";
+}
+
+static int check_database(const struct api *a, struct err *e)
+{
+    char *why = NULL;
+    PQconninfoOption *parsed = PQconninfoParse(database_text(a), &why);
+
+    if (!parsed)
+        err_set(e, ERR_CONFIG, "database: %.*s", (int)strcspn(why, "\n"), why);
+    PQfreemem(why);
+    PQconninfoFree(parsed);
+    return parsed ? 0 : -1;
+}
+
 static void start_pool(struct api *a)
 {
     static const char *const channels[] = {CHANNEL_LOG, CHANNEL_CHANGE, NULL};
     const struct pool_config config = {
-        .database = a->options.database,
+        .database = database_text(a),
         .connections = (unsigned)a->options.db_connections,
         .query_timeout = a->options.query_timeout,
         .channels = channels,
@@ -87,7 +104,7 @@ static int run(struct program *p, struct err *e)
 {
     struct api *a = &p->api;
 
-    if (start_http(a, e) < 0)
+    if (check_database(a, e) < 0 || start_http(a, e) < 0)
         return -1;
     a->watch = watch_new(a->loop);
     start_pool(a);

@@ -50,7 +50,7 @@ static const struct conf_option table[] = {
      .def = "15s",
      .min = 100 * BF_MSEC,
      .max = 600 * BF_SEC,
-     .help = "A query that takes longer is given up, and its connection with it"},
+     .help = "A query that takes longer is given up"},
     {.name = "log_level",
      .type = CONF_ENUM,
      AT(log_level),

@@ -1,13 +1,17 @@
 #include "scheduler/api/pgconn.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "scheduler/db_resolve.h"
 #include <stdio.h>
 
 #define CONNECT_TIMEOUT (5 * BF_SEC)
+#define STATEMENT_GRACE BF_SEC /* the server ends a slow statement itself; then we keep it */
 
 struct pgconn {
     uv_loop_t *loop;
-    char *database; /* NULL: PG* variables */
+    char *database, *settings;
+    struct resolve *resolve;
+    char why[512]; /* it failed in a call where `down` must not come */
     bf_time query_timeout;
     const struct pgconn_ops *ops;
     void *arg;
@@ -57,12 +61,14 @@ static void set_timer(struct pgconn *c, bf_time after)
 
 static void let_go(struct pgconn *c)
 {
+    resolve_abandon(&c->resolve);
     unwatch(c);
     uv_timer_stop(&c->timer);
     PQclear(c->last);
     c->last = NULL;
     PQfinish(c->pg);
     c->pg = NULL;
+    c->why[0] = '\0';
     c->state = PGCONN_DOWN;
 }
 
@@ -73,20 +79,38 @@ static void drop(struct pgconn *c, const char *why)
 }
 
 /* libpq's messages end in a newline and may have several lines; the first one says it. */
+static void first_line(char out[static 512], const char *message)
+{
+    snprintf(out, 512, "%.*s", (int)strcspn(message, "\n"), message);
+    if (!out[0])
+        snprintf(out, 512, "the connection ended");
+}
+
 static void drop_pg(struct pgconn *c)
 {
     char why[512];
 
-    snprintf(why, sizeof why, "%s", PQerrorMessage(c->pg));
-    why[strcspn(why, "\n")] = '\0';
-    drop(c, why[0] ? why : "the connection ended");
+    first_line(why, PQerrorMessage(c->pg));
+    drop(c, why);
+}
+
+/* `down` comes in the next turn: the caller stands in pgconn_start or pgconn_send. */
+static void fail_soon(struct pgconn *c, const char *message)
+{
+    first_line(c->why, message);
+    set_timer(c, 0);
 }
 
 static void on_timeout(uv_timer_t *t)
 {
     struct pgconn *c = t->data;
+    char why[512];
 
-    drop(c, c->state == PGCONN_CONNECTING ? "no connection in time" : "no answer in time");
+    memcpy(why, c->why, sizeof why);
+    if (!why[0])
+        first_line(why,
+                   c->state == PGCONN_CONNECTING ? "no connection in time" : "no answer in time");
+    drop(c, why);
 }
 
 /* What the server says unasked, such as why it ends the connection. */
@@ -134,29 +158,35 @@ static void connect_step(struct pgconn *c, PostgresPollingStatusType next)
         drop(c, "cannot watch the connection");
 }
 
-static void begin_connect(struct pgconn *c)
+static void on_resolved(void *arg, const char *const *keys, const char *const *values,
+                        const char *error)
 {
-    static const char *const keys[] = {"fallback_application_name", "keepalives_idle",
-                                       "tcp_user_timeout",          "dbname",
-                                       "client_encoding",           NULL};
-    const char *const values[] = {"bootfarm-api", "10", "10000", c->database, "UTF8", NULL};
+    struct pgconn *c = arg;
 
-    c->pg = PQconnectStartParams(keys, values, 1);
+    if (error) {
+        fail_soon(c, error);
+        return;
+    }
+    c->pg = PQconnectStartParams(keys, values, 0);
     BUG_ON(!c->pg);
     PQsetNoticeProcessor(c->pg, on_notice, NULL);
+    if (PQstatus(c->pg) == CONNECTION_BAD || watch(c, UV_WRITABLE))
+        fail_soon(c, PQerrorMessage(c->pg));
 }
 
-/* `down` must not come during pgconn_start: a failure that libpq knows at once waits for the
- * timer. */
 void pgconn_start(struct pgconn *c)
 {
+    const struct resolve_spec spec = {.loop = c->loop,
+                                      .conninfo = c->database,
+                                      .name = "bootfarm-api",
+                                      .settings = c->settings,
+                                      .done = on_resolved,
+                                      .arg = c};
+
     BUG_ON(c->state != PGCONN_DOWN);
-    begin_connect(c);
     c->state = PGCONN_CONNECTING;
-    if (PQstatus(c->pg) == CONNECTION_BAD || watch(c, UV_WRITABLE))
-        set_timer(c, 0);
-    else
-        set_timer(c, CONNECT_TIMEOUT);
+    set_timer(c, CONNECT_TIMEOUT);
+    resolve_start(&spec, &c->resolve);
 }
 
 static void finish_query(struct pgconn *c)
@@ -223,9 +253,9 @@ void pgconn_send(struct pgconn *c, const char *sql, size_t n, const char *const 
     if (sent)
         unsent = PQflush(c->pg);
     if (unsent < 0 || watch(c, UV_READABLE | (unsent ? UV_WRITABLE : 0)))
-        set_timer(c, 0); /* a lost connection; `down` must not come during the call */
+        fail_soon(c, PQerrorMessage(c->pg));
     else
-        set_timer(c, c->query_timeout);
+        set_timer(c, c->query_timeout + STATEMENT_GRACE);
 }
 
 struct pgconn *pgconn_new(uv_loop_t *loop, const char *database, bf_time query_timeout,
@@ -234,7 +264,8 @@ struct pgconn *pgconn_new(uv_loop_t *loop, const char *database, bf_time query_t
     struct pgconn *c = xcalloc(1, sizeof *c);
 
     c->loop = loop;
-    c->database = database ? xstrdup(database) : NULL;
+    c->database = xstrdup(database);
+    c->settings = xasprintf("-c statement_timeout=%lld", (long long)(query_timeout / BF_MSEC));
     c->query_timeout = query_timeout;
     c->ops = ops;
     c->arg = arg;
@@ -253,6 +284,7 @@ static void on_closed(uv_handle_t *h)
     struct pgconn *c = h->data;
 
     free(c->database);
+    free(c->settings);
     free(c);
 }
 

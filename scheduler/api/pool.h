@@ -23,7 +23,7 @@ struct pool;
 typedef void pool_cb(void *arg, PGresult *r, const struct err *e);
 
 struct pool_config {
-    const char *database; /* connection string; NULL: PG* variables. Copied */
+    const char *database; /* connection string that parses; "": PG* variables. Copied */
     unsigned connections;
     bf_time query_timeout;
     const char *const *channels; /* names to LISTEN to, NULL-terminated; kept by pointer */

@@ -20,8 +20,19 @@ get "/v1/jobs?limit=0"
 status_is 400
 api_stop
 
+# A host that has no name: the loop does not wait for it either.
+DATABASE="postgresql://api_user@no-such-host.invalid:1/postgres"
+api_start
+says_which() { is 503 && grep -qF 'no-such-host.invalid' <<<"$body"; }
+soon "it names the host" says_which
+api_stop
+
+# A name among addresses, as with several servers.
 farm_up --query-timeout=2s
-expect "PostgreSQL is there" is 200
+api_stop
+DATABASE="host=no-such-host.invalid,localhost port=1,$PGPORT user=api_user dbname=postgres"
+api_start --query-timeout=2s
+soon "PostgreSQL is there" is 200
 
 for round in 1 2 3; do
     pg_kill
@@ -50,6 +61,20 @@ stored || fail "the command is lost"
 # All backends of this program are ended by an administrator: nobody sees more than one failure.
 sql "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'api_user'" >/dev/null
 soon "it connects again" is 200
+
+# A statement that takes too long is ended by the server.
+psql -X -q -c "begin; lock table farm.site in access exclusive mode; select pg_sleep(6)" -c rollback >/dev/null &
+locker=$!
+locked() { [ "$(sql "select count(*) from pg_locks where relation = 'farm.site'::regclass and mode = 'AccessExclusiveLock' and granted")" = 1 ]; }
+soon "the table is locked" locked
+begin=$SECONDS
+get /v1/sites
+status_is 503
+says "statement timeout"
+[ $((SECONDS - begin)) -le 4 ] || fail "a locked table held the request for $((SECONDS - begin)) s"
+get /v1/settings
+status_is 200
+wait "$locker"
 
 # A backend that hangs: the query is given up, its connection with it, and others are answered.
 for i in 1 2 3 4; do get /v1/jobs; done

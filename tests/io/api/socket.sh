@@ -55,6 +55,7 @@ refused "no such group" --socket="$SOCK" --socket-group=no-such-group
 refused "longer than" --socket="/tmp/$(printf 'x%.0s' {1..120})"
 refused "absolute" --socket=relative
 refused "--db-connections: expected a whole number" --socket="$SOCK" --db-connections=0
+refused "database: invalid connection option" --socket="$SOCK" --database="hots=/x"
 refused "did you mean" --sokcet="$SOCK"
 printf 'socket = %s\nquery_timeout = forever\n' "$SOCK" >"$T/api.conf"
 refused "$T/api.conf:2" --config="$T/api.conf"
