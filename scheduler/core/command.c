@@ -27,8 +27,10 @@ void command_cancel(struct world *w, int64_t command, int64_t id, const char *wh
     struct op *op = emit(w, OP_END, id);
     op->next = JOB_CANCELLED;
     op->who = xstrdup(who);
-    if (j->lease)
+    if (j->lease) {
         emit_orders(w, j->lease->worker); /* they will not name the attempt any more */
+        lease_linger(w, j->lease);
+    }
     job_enter(w, j, JOB_CANCELLED, WAIT_NONE);
     done(w, command, NULL);
 }

@@ -1,6 +1,8 @@
 /* Rows of jobs, and the one place where a job's state and memberships change. */
 #include "scheduler/core/world.h"
 
+_Static_assert(sizeof(struct job) <= 128, "a million ready jobs must fit into a small process");
+
 struct job *world_job(const struct world *w, int64_t id)
 {
     return map_get(&w->jobs, (uint64_t)id);
@@ -77,9 +79,10 @@ void image_changed(struct world *w, struct image *im)
 
 void job_until(struct world *w, struct job *j, bf_time when)
 {
+    if (j->node.pos)
+        heap_del(&w->timers, &j->node);
     j->not_before = when;
-    if (j->node.pos == 0)
-        heap_add(&w->timers, &j->node);
+    heap_add(&w->timers, &j->node);
 }
 
 static void leave(struct world *w, struct job *j)

@@ -71,3 +71,46 @@ void leases_durable(struct world *w)
     }
     vec_clear(&w->undurable);
 }
+
+void lease_linger(struct world *w, const struct lease *l)
+{
+    struct job *j = l->job;
+    if (j->kind != JOB_PUBLISH && j->kind != JOB_MIRROR)
+        return;
+    bool started = j->state == JOB_RUNNING;
+    bf_time patience = started ? worker_patience(w, l->worker) : w->config.kill_time;
+    j->slot->hold = w->now + w->config.lease + patience;
+    j->slot->ending = l->attempt;
+    *vec_push(&l->worker->lingers) =
+        (struct linger){.slot = j->slot, .attempt = l->attempt, .started = started};
+}
+
+static void let_go(struct world *w, struct slot *slot)
+{
+    struct job *j = slot->newest;
+    slot->hold = 0;
+    if (!j || j->state != JOB_WAITING || j->reason == WAIT_BACKOFF)
+        return;
+    if (j->node.pos)
+        heap_del(&w->timers, &j->node);
+    j->not_before = 0;
+    mark_dirty(w, j);
+}
+
+/* That an attempt is not listed proves nothing when it was not started before: the Orders that name
+ * it may still be under way. Its result does. */
+void lingers_check(struct world *w, struct worker *k, const struct worker_report *r, bool same_boot)
+{
+    size_t kept = 0;
+    vec_for_each (i, &k->lingers) {
+        struct linger *l = &k->lingers.v[i];
+        if (l->slot->hold <= w->now || !id128_eq(l->slot->ending, l->attempt))
+            continue; /* its time is over */
+        bool gone = l->started && !report_runs(r, l->attempt);
+        if (!same_boot || gone || report_ended(r, l->attempt))
+            let_go(w, l->slot);
+        else
+            k->lingers.v[kept++] = *l;
+    }
+    k->lingers.n = kept;
+}

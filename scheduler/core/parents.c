@@ -112,14 +112,14 @@ static struct hurdle publish_hurdle(const struct job *j)
 }
 
 /* One publish per image and one mirror per image and site at a time: tags must not move back. */
-static struct hurdle older_hurdle(const struct job *j)
+static struct hurdle older_hurdle(const struct world *w, const struct job *j)
 {
-    if (j->slot->older_live == 0)
+    if (j->slot->older_live == 0 && j->slot->hold <= w->now)
         return clear;
     return (struct hurdle){.reason = WAIT_PARENT, .ref = -j->group->id};
 }
 
-static struct hurdle hurdle_of(const struct job *j)
+static struct hurdle hurdle_of(const struct world *w, const struct job *j)
 {
     struct hurdle h = clear;
     switch ((enum job_kind)j->kind) {
@@ -129,12 +129,12 @@ static struct hurdle hurdle_of(const struct job *j)
         return test_hurdle(j);
     case JOB_PUBLISH:
         h = publish_hurdle(j);
-        return h.reason == WAIT_NONE ? older_hurdle(j) : h;
+        return h.reason == WAIT_NONE ? older_hurdle(w, j) : h;
     case JOB_MIRROR:
         if (!j->group->publish.newest)
             return (struct hurdle){.reason = WAIT_PARENT, .ref = -j->group->id};
         h = look_at(j->group->publish.newest);
-        return h.reason == WAIT_NONE ? older_hurdle(j) : h;
+        return h.reason == WAIT_NONE ? older_hurdle(w, j) : h;
     }
     BUG("job kind %d", j->kind);
 }
@@ -165,7 +165,7 @@ static char *describe(const struct world *w, const struct job *j, const struct h
         return describe_job(w, of, h->reason == WAIT_BLOCKED);
     if (h->ref > 0)
         return xasprintf("job %lld", (long long)h->ref);
-    if (j->slot->older_live == 0)
+    if (j->slot->older_live == 0 && j->slot->hold <= w->now)
         return xstrdup("nothing of the image was released yet");
     return xasprintf("an earlier %s of the image", job_kind_name((enum job_kind)j->kind));
 }
@@ -270,11 +270,11 @@ static void evaluate(struct world *w, struct job *j)
     }
     if (j->state == JOB_READY || j->refused)
         return;
-    if (j->not_before > w->now) {
+    if (j->reason == WAIT_BACKOFF && j->not_before > w->now) {
         job_until(w, j, j->not_before);
         return;
     }
-    struct hurdle h = j->keyed ? clear : hurdle_of(j);
+    struct hurdle h = j->keyed ? clear : hurdle_of(w, j);
     if (h.reason == WAIT_NONE) {
         make_ready(w, j);
         return;
@@ -283,6 +283,8 @@ static void evaluate(struct world *w, struct job *j)
     int64_t was_ref = j->wait_ref;
     if (!j->told || j->reason != h.reason || j->wait_ref != h.ref)
         emit_wait(w, j, h.reason, h.ref, describe(w, j, &h));
+    if (j->slot->hold > w->now)
+        job_until(w, j, j->slot->hold);
     if (was_blocked != is_blocked(j) || (was_blocked && was_ref != j->wait_ref))
         notify_successors(w, j);
 }

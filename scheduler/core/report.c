@@ -1,7 +1,7 @@
 /* What a Report says of attempts: started, finished, gone. */
 #include "scheduler/core/world.h"
 
-static bool in_results(const struct worker_report *r, struct id128 attempt)
+bool report_ended(const struct worker_report *r, struct id128 attempt)
 {
     for (size_t i = 0; i < r->n_results; i++) {
         if (id128_eq(r->results[i].attempt, attempt))
@@ -10,7 +10,7 @@ static bool in_results(const struct worker_report *r, struct id128 attempt)
     return false;
 }
 
-static bool in_running(const struct worker_report *r, struct id128 attempt)
+bool report_runs(const struct worker_report *r, struct id128 attempt)
 {
     for (size_t i = 0; i < r->n_running; i++) {
         if (id128_eq(r->running[i].attempt, attempt))
@@ -27,7 +27,7 @@ void report_lost_by_reboot(struct world *w, struct worker *k, const struct worke
         struct lease *l = container_of(it, struct lease, of_worker);
         if (id128_eq(l->boot, r->boot))
             continue;
-        if (in_running(r, l->attempt) || in_results(r, l->attempt))
+        if (report_runs(r, l->attempt) || report_ended(r, l->attempt))
             l->boot = r->boot;
         else
             lease_lose(w, l);
@@ -77,6 +77,15 @@ static void apply(struct world *w, struct job *j, const struct decision *d,
     job_enter(w, j, d->next, d->reason);
 }
 
+/* What the job was to test or publish is in no registry any more: nothing is built from it either.
+ * The store makes the jobs that build it again (schema/README.md). */
+static void forget_digest(struct job *j)
+{
+    struct image *im = j->image ? j->image : j->archs && j->archs->n == 1 ? j->archs->v[0] : NULL;
+    if (j->kind != JOB_BUILD && im && sha256_eq(&im->passing, &im->test.digest))
+        im->passing = (struct sha256){{0}};
+}
+
 static void finish(struct world *w, struct lease *l, const struct result_report *r)
 {
     struct job *j = l->job;
@@ -88,6 +97,8 @@ static void finish(struct world *w, struct lease *l, const struct result_report 
     op->reason = d.reason;
     op->not_before = d.not_before;
     op->cookie = r->cookie;
+    if (r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, "digest-gone") == 0)
+        forget_digest(j);
     apply(w, j, &d, &r->digest);
 }
 
@@ -144,7 +155,7 @@ void acks_drop(struct worker *k, const struct worker_report *r)
 {
     size_t kept = 0;
     vec_for_each (i, &k->acks) {
-        if (k->acks.v[i].pending || in_results(r, k->acks.v[i].attempt))
+        if (k->acks.v[i].pending || report_ended(r, k->acks.v[i].attempt))
             k->acks.v[kept++] = k->acks.v[i];
     }
     k->acks.n = kept;

@@ -38,6 +38,7 @@ void worker_free(struct worker *k)
     free(k->arch);
     names_release(&k->capabilities);
     vec_release(&k->acks);
+    vec_release(&k->lingers);
     vec_release(&k->buckets);
     free(k);
 }
@@ -95,7 +96,8 @@ static const struct site *site_of(const struct world *w, const struct worker *k)
     return map_get(&w->sites, (uint64_t)k->site);
 }
 
-static bf_time patience(const struct world *w, const struct worker *k)
+/* From the end of its lease until its attempts are lost. */
+bf_time worker_patience(const struct world *w, const struct worker *k)
 {
     const struct site *s = site_of(w, k);
     bf_time grace = s && s->continue_on_partition ? s->grace : 0;
@@ -107,7 +109,7 @@ static bf_time next_lapse(const struct world *w, const struct worker *k)
 {
     if (!k->lapsed)
         return k->heard + w->config.lease;
-    return k->n_leases ? k->heard + w->config.lease + patience(w, k) : -1;
+    return k->n_leases ? k->heard + w->config.lease + worker_patience(w, k) : -1;
 }
 
 /* Reports do not touch the timer; it finds out itself that it rang too early. */
@@ -211,6 +213,7 @@ void take_report(struct world *w, const struct worker_report *r)
     bool changed = take_facts(k, r);
     reconnect(w, k);
     report_lost_by_reboot(w, k, r);
+    lingers_check(w, k, r, same_boot);
     acks_drop(k, r);
     unsigned strays = k->strays;
     report_running(w, k, r);

@@ -49,6 +49,10 @@ struct slot {
     struct sha256 digest; /* of the newest: made, or (test) under test */
     char *repository;     /* where that lies */
     int64_t site;         /* mirrors */
+    /* A publish or mirror that was cancelled while it ran may still move tags: until then, or until
+     * its worker shows that the process is gone, the next one waits. */
+    bf_time hold;
+    struct id128 ending; /* its attempt */
 };
 
 struct image {
@@ -142,6 +146,13 @@ struct ack_entry {
     bool pending; /* the transaction that asks is not committed yet */
 };
 
+/* An attempt that was cancelled and may still run. */
+struct linger {
+    struct slot *slot;
+    struct id128 attempt;
+    bool started; /* its worker has said so */
+};
+
 struct worker {
     struct heap_node timer; /* in world.lapses */
     bf_time lapse;          /* when to look at it again */
@@ -167,6 +178,7 @@ struct worker {
     unsigned n_leases;
     VEC(struct ack_entry) acks;
     VEC(struct bucket *) buckets;
+    VEC(struct linger) lingers;
 };
 
 struct world {
@@ -270,6 +282,7 @@ void worker_lapses(struct world *w); /* timers */
 void workers_loaded(struct world *w);
 void worker_watch(struct world *w, struct worker *k);
 bool worker_free_slot(const struct worker *k);
+bf_time worker_patience(const struct world *w, const struct worker *k);
 void worker_show(struct world *w, struct worker *k, bool facts_changed);
 void worker_free(struct worker *k);
 bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b);
@@ -283,6 +296,11 @@ void lease_lose(struct world *w, struct lease *l);
 void leases_durable(struct world *w);
 /* The database knows of no such live attempt: its job's row is read again. */
 void lease_in_doubt(struct world *w, struct id128 attempt);
+/* `l` is being cancelled: keeps the next job of its slot waiting while its process may run. */
+void lease_linger(struct world *w, const struct lease *l);
+/* A Report shows what still runs; of another boot than before, nothing does. */
+void lingers_check(struct world *w, struct worker *k, const struct worker_report *r,
+                   bool same_boot);
 
 /* report.c */
 void report_running(struct world *w, struct worker *k, const struct worker_report *r);
@@ -290,6 +308,8 @@ void report_results(struct world *w, struct worker *k, const struct worker_repor
 void report_lost_by_reboot(struct world *w, struct worker *k, const struct worker_report *r);
 void acks_drop(struct worker *k, const struct worker_report *r);
 void acks_committed(struct world *w);
+bool report_runs(const struct worker_report *r, struct id128 attempt);
+bool report_ended(const struct worker_report *r, struct id128 attempt);
 void ack_set(struct world *w, int64_t worker, struct id128 attempt, enum op_status status);
 
 /* retry.c */

@@ -99,12 +99,12 @@ static void check_image(struct sim *s, const struct t_image *im)
         /* Pins come in the order of image_archs; a release without an arch was made for fewer. */
         check_content(s, db_arch(s, j->row.image_archs[i]), &j->pins[i].digest);
     }
-    if (!sha256_eq(&s->tag[im->id], &r->digest))
+    if (!sha256_eq(&s->tag[im->id].digest, &r->digest) || s->tag[im->id].serial != r->serial)
         sim_fail(s, "I4: the tag of %s is not what was released last", im->name);
     for (int64_t site = 2; site <= N_SITES; site++) {
         if (!(im->mirrors & (1u << site)))
             continue;
-        if (!sha256_eq(&s->site_tag[site][im->id], &r->digest) ||
+        if (!sha256_eq(&s->site_tag[site][im->id].digest, &r->digest) ||
             !sha256_eq(&s->db.presence[site][im->id], &r->digest))
             sim_fail(s, "%s is not present at site %d", im->name, (int)site);
     }

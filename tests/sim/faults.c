@@ -95,6 +95,20 @@ static void cut_site(struct sim *s)
     }
 }
 
+static void join_node(struct sim *s, void *what, uint64_t n)
+{
+    (void)what;
+    s->cut_node[n] = false;
+}
+
+static void cut_node(struct sim *s)
+{
+    int n = any_node(s)->id;
+    s->cut_node[n] = true;
+    sim_trace(s, "worker %d cut", n);
+    sim_at(s, s->now + rnd_time(s, BF_SEC, 120 * BF_SEC), join_node, NULL, (uint64_t)n);
+}
+
 static void weather(struct sim *s)
 {
     s->loss = chance(s, 50) ? 0 : (unsigned)rnd_below(s, 25);
@@ -124,6 +138,22 @@ static void ask_about_a_job(struct sim *s, enum input_type type)
         operator_asks(s, type, (int64_t)(n - rnd_below(s, n < 40 ? n : 40)));
 }
 
+/* Somebody cancels a publish or mirror that runs at a worker out of reach, and wants it otherwise.
+ */
+static void change_mind(struct sim *s)
+{
+    vec_for_each (i, &s->db.jobs) {
+        const struct job_row *r = &s->db.jobs.v[i]->row;
+        if (r->state != JOB_RUNNING || (r->kind != JOB_PUBLISH && r->kind != JOB_MIRROR))
+            continue;
+        s->cut_node[r->worker] = true;
+        sim_at(s, s->now + rnd_time(s, BF_SEC, 90 * BF_SEC), join_node, NULL, (uint64_t)r->worker);
+        operator_asks(s, IN_CANCEL_JOB, r->id);
+        git_republish(s, r->image);
+        return;
+    }
+}
+
 static void drain_or_resume(struct sim *s)
 {
     int64_t worker = any_node(s)->id;
@@ -140,16 +170,19 @@ static void change_slots(struct sim *s)
 static void break_something(struct sim *s)
 {
     static void (*const faults[])(struct sim *) = {
-        crash_node,    crash_node, crash_node, pause_node, crash_hub, crash_hub, pause_hub,
-        stop_database, cut_site,   cut_site,   cut_site,   weather,   weather,   change_slots,
+        crash_node, crash_node, crash_node,    pause_node, crash_hub,
+        crash_hub,  pause_hub,  stop_database, cut_site,   cut_site,
+        cut_node,   cut_node,   weather,       weather,    change_slots,
     };
     faults[rnd_below(s, ARRAY_SIZE(faults))](s);
 }
 
 static void people(struct sim *s)
 {
-    uint64_t what = rnd_below(s, 20);
-    if (what < 10)
+    uint64_t what = rnd_below(s, 23);
+    if (what >= 20)
+        change_mind(s);
+    else if (what < 10)
         git_edit(s);
     else if (what < 12)
         git_base_moves(s);
@@ -196,6 +229,7 @@ void faults_heal(struct sim *s)
     s->db.down_until = 0;
     for (int site = 1; site <= N_SITES; site++)
         s->cut_up[site] = s->cut_down[site] = false;
+    memset(s->cut_node, 0, sizeof s->cut_node);
     for (int i = 1; i <= s->n_nodes; i++) {
         if (!s->nodes[i].up)
             node_start(s, &s->nodes[i]);

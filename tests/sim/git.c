@@ -179,6 +179,19 @@ void git_edit(struct sim *s)
     push(s, ref, &t);
 }
 
+void git_republish(struct sim *s, int64_t image)
+{
+    for (int ref = 0; ref < N_REFS; ref++) {
+        struct tree t = s->git->head[ref];
+        for (int d = 0; d < N_DEFS; d++) {
+            if (s->git->image_of[ref][d] != image)
+                continue;
+            t.defs[d].publish++;
+            push(s, ref, &t);
+        }
+    }
+}
+
 void git_base_moves(struct sim *s)
 {
     struct t_base *b = &s->db.bases.v[rnd_below(s, N_BASES)];

@@ -37,11 +37,16 @@ static struct work work_of(struct sim *s, struct id128 attempt)
                      .tests_key = j->tests_key};
     if (j->row.kind == JOB_TEST)
         w.digest = j->pins[0].digest;
+    const struct t_release *r = NULL;
     if (j->row.kind == JOB_MIRROR)
-        w.digest = db_released(s, j->row.image)->digest;
-    vec_for_each (i, &s->db.releases) {
-        if (j->row.kind == JOB_PUBLISH && s->db.releases.v[i].job == a->job)
-            w.digest = s->db.releases.v[i].digest;
+        r = db_released(s, j->row.image);
+    for (size_t i = 0; j->row.kind == JOB_PUBLISH && i < s->db.releases.n; i++) {
+        if (s->db.releases.v[i].job == a->job)
+            r = &s->db.releases.v[i];
+    }
+    if (r) {
+        w.digest = r->digest;
+        w.serial = r->serial;
     }
     return w;
 }

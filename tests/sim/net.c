@@ -1,4 +1,5 @@
-/* The network: loses, doubles, delays and so reorders; a site may be cut off in either direction.
+/* The network: loses, doubles, delays and so reorders; a site may be cut off in either direction,
+ * a worker in both.
  */
 #include "tests/sim/sim.h"
 
@@ -23,7 +24,7 @@ static void drop(void *what)
 static bool is_cut(const struct sim *s, const struct msg *m)
 {
     int64_t site = s->nodes[m->node].site;
-    return m->orders ? s->cut_down[site] : s->cut_up[site];
+    return s->cut_node[m->node] || (m->orders ? s->cut_down[site] : s->cut_up[site]);
 }
 
 static void deliver(struct sim *s, void *what, uint64_t n)

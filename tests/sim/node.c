@@ -123,10 +123,10 @@ static void decide(struct sim *s, struct entry *e)
     case JOB_PUBLISH:
         check_tag(s, w->image, &w->digest);
         sim_trace(s, "tag of image %lld moves (job %lld)", (long long)w->image, (long long)w->job);
-        s->tag[w->image] = w->digest;
+        s->tag[w->image] = (struct tag){w->digest, w->serial};
         break;
     case JOB_MIRROR:
-        s->site_tag[w->site][w->image] = w->digest;
+        s->site_tag[w->site][w->image] = (struct tag){w->digest, w->serial};
         break;
     }
     end_well(e, made);

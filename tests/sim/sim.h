@@ -209,8 +209,9 @@ const struct known *db_verdict(struct sim *s, const struct sha256 *key);
 struct git;
 void git_init(struct sim *s);
 void git_free(struct sim *s);
-void git_edit(struct sim *s);       /* a push: a random edit, revert, removal, ... */
-void git_base_moves(struct sim *s); /* an external base is resolved or moves */
+void git_edit(struct sim *s);                     /* a push: a random edit, revert, removal, ... */
+void git_republish(struct sim *s, int64_t image); /* only its tags change */
+void git_base_moves(struct sim *s);               /* an external base is resolved or moves */
 bool git_is_pushed(const struct sim *s);
 /* plan_commit of what was pushed, if anything was; which rows to read. */
 bool git_plan(struct sim *s, int ref, struct ids *jobs, struct ids *images);
@@ -372,6 +373,11 @@ bool is_settled(struct sim *s);
 /* An operator runs again what did not fail by its own fault. */
 void retry_what_failed(struct sim *s);
 
+struct tag {
+    struct sha256 digest;
+    int64_t serial; /* of the release */
+};
+
 struct sim {
     uint64_t seed, rng;
     bf_time now;
@@ -384,6 +390,7 @@ struct sim {
     bf_time delay;
     bool cut_up[N_SITES + 1], cut_down[N_SITES + 1]; /* site → hub, hub → site */
     unsigned infra, flaky;                           /* percent */
+    bool cut_node[MAX_NODES + 1];                    /* both directions */
     struct db db;
     struct git *git;
     struct node nodes[MAX_NODES + 1];
@@ -391,8 +398,8 @@ struct sim {
     struct hub hubs[N_HUBS];
     VEC(uint8_t) replayed; /* states of jobs as the events tell them */
     size_t events_seen;
-    struct sha256 tag[64];                         /* registry at the hub */
-    struct sha256 site_tag[N_SITES + 1][64];       /* and at the sites */
+    struct tag tag[64];                            /* by image, in the registry at the hub */
+    struct tag site_tag[N_SITES + 1][64];          /* and at the sites */
     uint64_t attempts, losses, restarts, messages; /* for the summary */
 };
 

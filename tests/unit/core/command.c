@@ -44,6 +44,66 @@ Test(core_command, cancel_what_runs)
     kit_release(&k);
 }
 
+/* A publish runs on worker 1, is cancelled, and another one is wanted. */
+static void cancelled_publish(bool started)
+{
+    kit_init(&k);
+    kit_worker(&k, 1, 1, ROLES);
+    kit_worker(&k, 2, 1, ROLES);
+    kit_image(&k, (struct image_spec){.id = 1, .name = "a", .passing = "d"});
+    kit_loaded(&k);
+    kit_hello(&k, 1, 1);
+    kit_simple(&k, 1, JOB_PUBLISH, 1);
+    kit_commit(&k);
+    if (started)
+        kit_runs(&k, 1, 1, 1);
+    kit_commit(&k);
+    kit_hello(&k, 2, 1);
+    kit_command(&k, IN_CANCEL_JOB, 9, 1);
+    kit_commit(&k);
+    kit_simple(&k, 2, JOB_PUBLISH, 1);
+    forget(&k);
+    kit_commit(&k);
+    expect(&k, "wait 2 parent: an earlier publish of the image\n");
+}
+
+Test(core_command, a_cancelled_publish_may_still_move_tags)
+{
+    cancelled_publish(true);
+    kit_runs(&k, 1, 1, 1);
+    kit_commit(&k);
+    expect(&k, "orders 1\n");
+    kit_hello(&k, 1, 1); /* its process is gone */
+    expect(&k, "ready 2\nclaim 2 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+Test(core_command, that_it_is_not_listed_proves_nothing_before_it_started)
+{
+    cancelled_publish(false);
+    kit_hello(&k, 1, 1);
+    kit_commit(&k);
+    expect(&k, "");
+    kit_at(&k, 40);
+    kit_hello(&k, 1, 1);
+    kit_commit(&k);
+    kit_at(&k, 59);
+    forget(&k);
+    kit_at(&k, 60);
+    expect(&k, "ready 2\nclaim 2 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+Test(core_command, a_reboot_ends_it_too)
+{
+    cancelled_publish(true);
+    struct worker_report r = kit_says(1, 1);
+    r.boot = boot(77);
+    kit_report(&k, r);
+    cr_assert(str_starts(k.said.p, "seen 1 connected\nready 2\nclaim 2 on "), "%s", k.said.p);
+    kit_release(&k);
+}
+
 Test(core_command, cancel_twice_and_unknown)
 {
     start();

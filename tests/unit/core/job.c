@@ -60,15 +60,21 @@ Test(core_job, what_may_follow)
     cr_assert_not(job_may(JOB_RUNNING, JOB_LEASED));
 }
 
-/* The text between the fences of the first mermaid block. */
-static char *drawing_of_readme(void)
+static char *read_file(const char *path)
 {
     static char text[65536];
-    FILE *f = fopen(SOURCE_DIR "/scheduler/core/README.md", "r");
-    cr_assert_not_null(f);
+    FILE *f = fopen(path, "r");
+    cr_assert_not_null(f, "%s", path);
     size_t n = fread(text, 1, sizeof text - 1, f);
     fclose(f);
     text[n] = '\0';
+    return text;
+}
+
+/* The text between the fences of the first mermaid block. */
+static char *drawing_of_readme(void)
+{
+    char *text = read_file(SOURCE_DIR "/scheduler/core/README.md");
     char *from = strstr(text, "```mermaid\n");
     cr_assert_not_null(from);
     from += strlen("```mermaid\n");
@@ -84,4 +90,28 @@ Test(core_job, the_drawing_in_the_readme_is_the_table)
     job_states_mermaid(&s);
     cr_assert_str_eq(drawing_of_readme(), s.p);
     str_release(&s);
+}
+
+/* The rows of farm.job_transition, as the migration inserts them: ('waiting', 'ready'), … */
+Test(core_job, the_schema_has_the_same_table)
+{
+    bool in_schema[JOB_STATES][JOB_STATES] = {{0}};
+    char *text = read_file(SOURCE_DIR "/schema/0002_states.sql");
+    char *at = strstr(text, "INSERT INTO farm.job_transition");
+    cr_assert_not_null(at);
+    *strstr(at, ";\n") = '\0'; /* comments hold semicolons, too */
+    while ((at = strstr(at, "    ('")) != NULL) {
+        char from[16], to[16];
+        enum job_state f, t;
+        cr_assert_eq(sscanf(at, " ('%15[a-z]', '%15[a-z]')", from, to), 2, "%.40s", at);
+        cr_assert_eq(job_state_parse(from, &f), 0);
+        cr_assert_eq(job_state_parse(to, &t), 0);
+        in_schema[f][t] = true;
+        at += 4;
+    }
+    for (int f = 0; f < JOB_STATES; f++) {
+        for (int t = 0; t < JOB_STATES; t++)
+            cr_assert_eq(job_may((enum job_state)f, (enum job_state)t), in_schema[f][t], "%s -> %s",
+                         job_state_name((enum job_state)f), job_state_name((enum job_state)t));
+    }
 }

@@ -152,3 +152,31 @@ Test(core_retry, the_third_loss_is_for_people)
     cr_assert(str_starts(k.said.p, "reopen 1 by operator:eve\ndone 1\nready 1\nclaim 1 on "));
     kit_release(&k);
 }
+
+/* What passed is lost: it is plain infrastructure, and nobody is built on it any more. */
+Test(core_retry, a_digest_that_is_gone)
+{
+    start(1);
+    kit_image(&k, (struct image_spec){.id = 2, .name = "child", .parent = 1});
+    struct job_row test = kit_row(1, JOB_TEST, 1);
+    test.state = JOB_SUCCEEDED;
+    test.digest = digest_of("d");
+    kit_job(&k, test);
+    kit_simple(&k, 2, JOB_PUBLISH, 1);
+    kit_commit(&k);
+    struct result_report result = {.attempt = k.attempt[2],
+                                   .outcome = OUTCOME_FAILED,
+                                   .fail_class = FAIL_INFRA,
+                                   .code = "digest-gone"};
+    struct worker_report r = kit_says(1, 1);
+    r.results = &result;
+    r.n_results = 1;
+    forget(&k);
+    kit_report(&k, r);
+    kit_commit(&k);
+    expect(&k, "finish 2 waiting backoff +5\norders 1\n");
+    kit_simple(&k, 3, JOB_BUILD, 2);
+    kit_commit(&k);
+    expect(&k, "wait 3 parent: p:a@main:amd64 has not passed yet\n");
+    kit_release(&k);
+}
