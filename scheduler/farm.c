@@ -168,12 +168,18 @@ static void log_op(const struct op *op, const struct op_answer *a)
         log_error("PostgreSQL refused a row; see farm.quarantine", "job", job, "attempt", attempt);
 }
 
-/* A digest that its registry has lost is built again: jobs that the brain did not ask for. */
+/* What a registry has lost is made again: jobs that the brain did not ask for, and images whose
+ * passing digest is gone. Rare, so that all images may be read. */
 static void take_finish(struct farm *f, const struct op *op, const struct op_answer *a)
 {
+    size_t before = f->wanted.jobs.n;
     if (pga_read_ids(a->created, &f->wanted.jobs))
         log_error("an answer of finish was not understood", "created", a->created);
-    if (op->job && a->status == ST_OK && a->state && strcmp(a->state, job_state_name(op->next)))
+    bool made = f->wanted.jobs.n > before;
+    if (made)
+        f->wanted.kinds |= ROWS_IMAGES;
+    bool elsewhere = a->status == ST_OK && a->state && strcmp(a->state, job_state_name(op->next));
+    if (op->job && (made || elsewhere))
         *vec_push(&f->wanted.jobs) = op->job;
 }
 

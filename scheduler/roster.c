@@ -27,7 +27,7 @@ struct roster {
     struct db *db;
     uv_timer_t *timer;
     struct members now;
-    bool loading, again;
+    bool loaded, loading, again;
     bf_time complained; /* strangers must not fill our log */
 };
 
@@ -64,6 +64,7 @@ static void on_loaded(void *arg, const struct db_reply *reply)
     r->loading = false;
     if (reply->end == DB_DONE) {
         members_clear(&r->now);
+        r->loaded = true;
         st_each_key(reply->result[0], take_key, &r->now);
     } else if (reply->end == DB_REFUSED) {
         log_error("cannot load the workers' keys", "error", reply->message);
@@ -99,6 +100,8 @@ const char *roster_zap(void *roster, const char *public_key, const char *address
 {
     struct roster *r = roster;
     const struct member *m = smap_get(&r->now.by_key, public_key);
+    if (!r->loaded)
+        return zap_later;
     if (m && !m->revoked)
         return m->user_id;
     if (clock_mono() - r->complained < BF_SEC)

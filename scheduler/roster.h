@@ -1,9 +1,9 @@
 /* roster.h - which CURVE keys may speak, and for which worker: the allow-list of both sockets.
  *
- * Fail closed: before the first load, and for an unknown or revoked key, nobody is let in. ZeroMQ
- * asks only at the handshake, so every message is checked again with the user id that the handshake
- * attached ("WORKER KEY"): a key that is revoked or replaced is dead for live sessions, too, as
- * soon as the list is loaded again. */
+ * Fail closed: before the first load nobody is let in (they may come again), nor is an unknown or
+ * revoked key. ZeroMQ asks only at the handshake, so every message is checked again with the user
+ * id that the handshake attached ("WORKER KEY"): a key that is revoked or replaced is dead for live
+ * sessions, too, as soon as the list is loaded again. */
 #ifndef BF_ROSTER_H
 #define BF_ROSTER_H
 

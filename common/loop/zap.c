@@ -51,10 +51,15 @@ static const char *decide(struct zloop *z, zmq_msg_t *frame, size_t n)
     return z->zap_cb(z->zap_arg, key, address);
 }
 
+const char zap_later[] = "";
+
+/* 300 is "temporary error": libzmq closes the connection, and its client tries again. After 400 it
+ * gives up. */
 static void answer(void *rep, zmq_msg_t *request_id, const char *user_id)
 {
-    const char *status = user_id ? "200" : "400";
-    const char *text = user_id ? "OK" : "unknown key";
+    bool later = user_id == zap_later;
+    const char *status = later ? "300" : user_id ? "200" : "400";
+    const char *text = later ? "not yet" : user_id ? "OK" : "unknown key";
 
     if (!user_id)
         user_id = "";

@@ -28,15 +28,19 @@ static void on_handle_closed(uv_handle_t *handle)
     free_if_done(z);
 }
 
+void zloop_handle_gone(struct zloop *z, struct zsock *owner)
+{
+    if (owner)
+        zsock_port_gone(owner);
+    z->handles--;
+    free_if_done(z);
+}
+
 static void on_port_closed(uv_handle_t *handle)
 {
     struct zport *p = handle->data;
-    struct zloop *z = p->z;
 
-    if (p->owner)
-        zsock_port_gone(p->owner);
-    z->handles--;
-    free_if_done(z);
+    zloop_handle_gone(p->z, p->owner);
 }
 
 static bool work(struct zloop *z);

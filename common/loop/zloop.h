@@ -24,8 +24,10 @@ struct zpart {
 typedef void zsock_recv_cb(void *arg, const struct zpart *part, size_t n, const char *user_id);
 
 /* ZAP (RFC 27): is this CURVE public key (Z85, 40 characters) known? Returns the user id to attach
- * (copied at once) or NULL to refuse. */
+ * (copied at once), NULL to refuse, or zap_later: nobody knows yet, so the connection is closed
+ * without a word and the client comes again as after any lost connection. */
 typedef const char *zap_cb(void *arg, const char *public_key, const char *address);
+extern const char zap_later[];
 
 struct zsock_spec {
     int type;             /* ZMQ_ROUTER or ZMQ_DEALER */
@@ -39,7 +41,8 @@ struct zsock_spec {
     /* DEALER: the handshake succeeded (true) or the connection ended (false). May be NULL. */
     void (*on_link)(void *arg, bool up);
     /* DEALER: the other side is there, but the handshake failed: `why` in words for a log. It is
-     * tried again by itself. May be NULL. */
+     * tried again by itself (after a refusal in 2 to 4 s, where on_link or this is set). May be
+     * NULL. */
     void (*on_refused)(void *arg, const char *why);
     void *arg;
 };

@@ -31,6 +31,8 @@ struct zloop {
 void zport_open(struct zport *p, struct zloop *z, struct zsock *owner, void *zmq);
 /* Closes it; zloop.c frees the owner when the handle is gone. */
 void zport_close(struct zport *p);
+/* One handle of the loop, counted in z->handles, is closed; of `owner` where it is not NULL. */
+void zloop_handle_gone(struct zloop *z, struct zsock *owner);
 /* Answers what is asked. true: something was. */
 bool zap_work(struct zloop *z);
 

@@ -97,6 +97,35 @@ static int check_spec(const struct zloop *z, const struct zsock_spec *spec, stru
     return 0;
 }
 
+enum { RETRY_MS = 2000 };
+
+/* libzmq gives a connection up for good when the other side has refused the key. But the key may be
+ * enrolled a moment later, or the server may not have loaded its list yet. */
+static void on_retry(uv_timer_t *t)
+{
+    struct zsock *s = t->data;
+
+    (void)zmq_disconnect(s->data.zmq, s->endpoint);
+    if (zmq_connect(s->data.zmq, s->endpoint) < 0)
+        uv_timer_start(t, on_retry, RETRY_MS, 0);
+    s->data.z->dirty = true;
+}
+
+static void on_retry_closed(uv_handle_t *handle)
+{
+    struct zsock *s = handle->data;
+
+    zloop_handle_gone(s->data.z, s);
+}
+
+static void retry_later(struct zsock *s)
+{
+    uint32_t r = 0;
+
+    (void)uv_random(NULL, NULL, &r, sizeof r, 0, NULL);
+    uv_timer_start(&s->retry, on_retry, RETRY_MS + r % RETRY_MS, 0);
+}
+
 /* The monitor is a socket beside the socket, which tells of handshakes and ends. */
 static int open_monitor(struct zsock *s, void *zmq, struct err *e)
 {
@@ -117,7 +146,10 @@ static int open_monitor(struct zsock *s, void *zmq, struct err *e)
         return -1;
     }
     zport_open(&s->monitor, z, s, pair);
-    s->ports++;
+    uv_timer_init(z->loop, &s->retry);
+    s->retry.data = s;
+    z->handles++;
+    s->ports += 2;
     return 0;
 }
 
@@ -294,6 +326,8 @@ static void tell_refused(struct zsock *s, int event)
     bool told = s->told;
 
     s->told = event != ZMQ_EVENT_DISCONNECTED;
+    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH || event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        retry_later(s);
     if (s->on_refused && !(told && event == ZMQ_EVENT_DISCONNECTED))
         s->on_refused(s->arg, refusal(event));
 }
@@ -353,6 +387,8 @@ void zsock_close(struct zsock *s)
 {
     if (s->data.zmq)
         zmq_socket_monitor(s->data.zmq, NULL, 0);
+    if (s->monitor.zmq)
+        uv_close((uv_handle_t *)&s->retry, on_retry_closed);
     zport_close(&s->monitor);
     zport_close(&s->data);
 }

@@ -7,9 +7,10 @@
 struct zsock {
     struct list link; /* in zloop.socks */
     struct zport data, monitor;
-    unsigned ports; /* not yet closed */
-    bool up;        /* as on_link said last */
-    bool told;      /* why the present attempt to connect failed */
+    uv_timer_t retry; /* of a monitored socket: after a refusal */
+    unsigned ports;   /* handles not yet closed */
+    bool up;          /* as on_link said last */
+    bool told;        /* why the present attempt to connect failed */
     uint64_t dropped;
     char endpoint[256];
     zsock_recv_cb *on_recv;
@@ -20,7 +21,7 @@ struct zsock {
 
 /* Hands over some of what has arrived. true: there was something. */
 bool zsock_work(struct zsock *s);
-/* One of its two handles is closed; frees the socket with the last. */
+/* One of its handles is closed; frees the socket with the last. */
 void zsock_port_gone(struct zsock *s);
 
 #endif

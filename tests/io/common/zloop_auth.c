@@ -28,6 +28,34 @@ Test(zloop, an_unknown_key_is_refused_and_told)
     pair_release(&f);
 }
 
+Test(zloop, a_key_that_was_refused_is_tried_again)
+{
+    struct pair f;
+
+    pair_init(&f);
+    f.refuse = 1;
+    pair_listen(&f, "tcp://127.0.0.1:*");
+    pair_connect(&f, pair_client_spec(&f));
+    pair_run(&f, &f.client.up, 1);
+    cr_expect(f.client.refused >= 1 && f.asked == 2);
+    cr_assert(send_text(f.client.sock, "let in") == 0);
+    pair_run(&f, &f.server.got, 1);
+    pair_release(&f);
+}
+
+Test(zloop, a_key_that_was_put_off_is_tried_again_at_once)
+{
+    struct pair f;
+
+    pair_init(&f);
+    f.put_off = 2;
+    pair_listen(&f, "tcp://127.0.0.1:*");
+    pair_connect(&f, pair_client_spec(&f));
+    pair_run(&f, &f.client.up, 1);
+    cr_expect(f.asked == 3);
+    pair_release(&f);
+}
+
 Test(zloop, a_false_server_is_refused_by_the_client)
 {
     char other_public[41], other_secret[41];

@@ -288,6 +288,13 @@ void hand_report(struct hand *w, uint64_t term, uint64_t seq)
     res.attempt_id = wire_id_bytes(&w->result);
     res.outcome = BOOTFARM__OUTCOME__OUTCOME_SUCCEEDED;
     res.digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+    if (w->code) {
+        res.outcome = BOOTFARM__OUTCOME__OUTCOME_FAILED;
+        res.fail_class = BOOTFARM__FAIL_CLASS__FAIL_CLASS_INFRA;
+        res.digest = "";
+        res.code = (char *)(uintptr_t)w->code;
+        res.message = (char *)(uintptr_t)w->message;
+    }
     res.detail = (ProtobufCBinaryData){sizeof detail - 1, detail};
     r.boot_id = wire_id_bytes(&w->boot);
     r.seq = ++w->seq;

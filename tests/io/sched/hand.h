@@ -43,6 +43,8 @@ struct hand {
     wire_log_ack ack; /* newest; without its attempt */
     VEC(struct id128) running;
     struct id128 result; /* none: no result */
+    const char *code;    /* of a result that failed; NULL: it succeeded */
+    const char *message;
 };
 
 /* Roles build and test. `enrolled` false: a key that nobody knows. */

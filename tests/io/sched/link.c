@@ -90,6 +90,40 @@ Test(link, results_are_answered_by_what_their_row_says)
     hub_stop(&h);
 }
 
+/* The work order that comes with the newest Orders speaks of this. */
+static bool speaks_of(const struct hand *w, const char *text)
+{
+    const Bootfarm__Assignment *a = wanted(w, 0);
+    return memmem(a->order.data, a->order.len, text, strlen(text)) != NULL;
+}
+
+Test(link, what_the_registry_has_lost_is_built_again)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    w.result = hand_until_work(&w); /* the build of the first image, then its test or another */
+    while (speaks_of(&w, "\"kind\": \"build\"")) {
+        cr_assert_eq(settle(&w), BOOTFARM__ACK_KIND__ACK_ACCEPTED);
+        w.result = hand_until_work(&w);
+    }
+    w.code = "digest-gone";
+    w.message = "staging.test/build/plant/one@sha256:"
+                "1111111111111111111111111111111111111111111111111111111111111111 is gone";
+    cr_assert_eq(settle(&w), BOOTFARM__ACK_KIND__ACK_ACCEPTED);
+    w.result = (struct id128){{0}};
+    cr_assert_str_eq(hub_sql(&h, "select count(*) from farm.job where because = 'gone' and kind = "
+                                 "'build'"),
+                     "1");
+    hub_until_sql(&h,
+                  "select count(*) from farm.job where because = 'gone' and kind = 'build' and "
+                  "state <> 'waiting'",
+                  "1");
+    hand_close(&w);
+    hub_stop(&h);
+}
+
 Test(link, a_restarted_scheduler_sends_an_order_that_never_arrived)
 {
     struct hub h;
