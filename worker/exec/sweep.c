@@ -42,12 +42,30 @@ static void note(struct sweep *w, int rc)
     check(w, rc);
 }
 
+static bool lock_is_held(const char *dir, const char *attempt)
+{
+    BF_CLEANUP(free_ptr) char *path = xasprintf("%s/%s/lock", dir, attempt);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool held = flock(fd, LOCK_EX | LOCK_NB) < 0;
+    close(fd);
+    return held;
+}
+
+static char *attempt_dir(const struct sweep *w, const char *attempt)
+{
+    return xasprintf("%s/attempts/%s", w->x->config->state_dir, attempt);
+}
+
+/* One that began after this sweep did holds its lock. */
 static bool is_live(const struct sweep *w, const char *attempt)
 {
+    BF_CLEANUP(free_ptr) char *dir = xasprintf("%s/attempts", w->x->config->state_dir);
     vec_for_each (i, &w->live)
         if (strcmp(w->live.v[i], attempt) == 0)
             return true;
-    return false;
+    return lock_is_held(dir, attempt);
 }
 
 typedef void entry_fn(struct sweep *w, const char *dir, const char *name);
@@ -63,17 +81,6 @@ static void each_entry(struct sweep *w, const char *dir, entry_fn *fn)
 }
 
 /* ---- who lives ---- */
-
-static bool lock_is_held(const char *dir, const char *attempt)
-{
-    BF_CLEANUP(free_ptr) char *path = xasprintf("%s/%s/lock", dir, attempt);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool held = flock(fd, LOCK_EX | LOCK_NB) < 0;
-    close(fd);
-    return held;
-}
 
 static void add_if_held(struct sweep *w, const char *dir, const char *name)
 {
@@ -137,6 +144,10 @@ static void remove_dead_cgroup(struct sweep *w, const char *dir, const char *nam
     if (!str_starts(name, BUILDAH_OWNER) ||
         strlen(name) != strlen(BUILDAH_OWNER) + ID128_TEXT - 1 ||
         is_live(w, name + strlen(BUILDAH_OWNER)))
+        return;
+    /* Workers of one host share the hierarchy: what is not in our state is somebody else's. */
+    BF_CLEANUP(free_ptr) char *ours = attempt_dir(w, name + strlen(BUILDAH_OWNER));
+    if (access(ours, F_OK) < 0)
         return;
     BF_CLEANUP(free_ptr) char *path = xasprintf("%s/%s", dir, name);
     BF_CLEANUP(free_ptr) char *procs = xasprintf("%s/cgroup.procs", path);
