@@ -188,6 +188,13 @@ bf worker enroll edge --site acp-1 --roles mirror,publish --key "$T/edge.key" --
 ends 0
 [ "$(sql "select public_key || roles::text from farm.worker where name = 'edge'")" = "$before{mirror,publish}" ] || fail "enrolling again"
 grep -q '^roles = mirror,publish$' "$T/edge.conf" || fail "the configuration: $(cat "$T/edge.conf")"
+# The worker knows every name in it.
+"$BIN/bootfarm-worker" --help >"$T/worker.help"
+sed -n 's/^#\{0,1\} *\([a-z_]*\) = .*/\1/p' "$T/edge.conf" | tr _ - >"$T/names"
+[ "$(wc -l <"$T/names")" = 8 ] || fail "the configuration has other names: $(cat "$T/edge.conf")"
+while read -r name; do
+    grep -q -- "^  --$name=" "$T/worker.help" || fail "bootfarm-worker has no option $name"
+done <"$T/names"
 bf worker enroll w --roles fly --key "$T/w.key"
 ends 1
 bf worker enroll w --roles build
