@@ -108,7 +108,6 @@ int kvm_works(struct exec *x, const char *kernel, bool *out, struct err *e)
         return -1;
     if (exec_cancelled(x))
         return 0;
-    exec_say(x, "KVM %s on this host",
-             *out ? "boots a kernel" : "does not boot a kernel: emulating");
+    exec_say(x, "KVM %s", *out ? "boots a kernel here" : "boots no kernel here: emulating");
     return remember(x, boot, *out, e);
 }

@@ -61,7 +61,7 @@ execute() {
     mkdir -p "$DIR"
     local kind
     kind=$(jq -r .kind "$T/order.json")
-    "$exec_bin" "$kind" --order "$T/order.json" --dir "$DIR" --config "$CONFIG" "$@" >"$T/log" 2>&1
+    "$exec_bin" "$kind" --order "$T/order.json" --dir "$DIR" --config "$CONFIG" "$@" >"$T/log" 2>&1 || fail "bootfarm-exec exits with status $?"
 }
 
 result() { jq -r "$1" "$RESULT"; }
