@@ -21,7 +21,7 @@ static uint64_t from_env(const char *name, uint64_t otherwise)
     return text && parse_i64(text, 0, INT64_MAX, &v) == 0 ? (uint64_t)v : otherwise;
 }
 
-Test(sim, every_seed_keeps_the_promises, .timeout = 280)
+Test(sim, every_seed_keeps_the_promises)
 {
     uint64_t only = from_env("BF_SIM_SEED", 0);
     uint64_t first = only ? only : from_env("BF_SIM_FIRST", 1);
@@ -70,7 +70,7 @@ static const struct {
     {MUT_SLOT_LEAK, "a lost attempt that does not end"},
 };
 
-Test(sim, every_mistake_is_found, .timeout = 280)
+Test(sim, every_mistake_is_found)
 {
     for (size_t i = 0; i < ARRAY_SIZE(mutations); i++) {
         char *found = NULL;
