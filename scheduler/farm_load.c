@@ -14,7 +14,6 @@ struct load {
     uint64_t epoch;
     unsigned kinds;
     bool first; /* the one after a take-over: the clock comes before, IN_LOADED after the rows */
-    bool work;
 };
 
 static void on_site(void *arg, const struct site_row *s)
@@ -88,8 +87,6 @@ static void feed(struct farm *f, const struct load *l, const struct db_reply *r)
         st_each_image(r->result[i++], on_image, f);
     if (l->kinds & ROWS_JOBS)
         st_each_job(r->result[i++], on_job, f);
-    if (l->work)
-        st_each_work(r->result[i++], on_work, f);
 }
 
 static void loaded(struct farm *f, const struct db_reply *r)
@@ -105,20 +102,28 @@ static void loaded(struct farm *f, const struct db_reply *r)
     f->cfg.on_loaded(f->cfg.arg);
 }
 
+/* false: the answer is of no use; what follows from that is under way. */
+static bool read_ended(const struct load *l, const struct db_reply *r)
+{
+    struct farm *f = l->farm;
+    if (l->epoch != f->epoch)
+        return false;
+    f->flying = false;
+    if (r->end == DB_DONE)
+        return true;
+    if (r->end == DB_REFUSED)
+        log_error("cannot load", "sqlstate", r->sqlstate, "error", r->message);
+    farm_doubt(f, r->message);
+    return false;
+}
+
 static void on_rows(void *arg, const struct db_reply *r)
 {
     struct load l = *(struct load *)arg;
     struct farm *f = l.farm;
     free(arg);
-    if (l.epoch != f->epoch)
+    if (!read_ended(&l, r))
         return;
-    f->flying = false;
-    if (r->end != DB_DONE) {
-        if (r->end == DB_REFUSED)
-            log_error("cannot load", "sqlstate", r->sqlstate, "error", r->message);
-        farm_doubt(f, r->message);
-        return;
-    }
     if (l.first)
         f->offset = st_read_i64(r->result[0]) - clock_mono();
     feed(f, &l, r);
@@ -162,10 +167,33 @@ void wanted_clear(struct wanted_rows *w)
     w->kinds = 0;
 }
 
+static void on_works(void *arg, const struct db_reply *r)
+{
+    struct load l = *(struct load *)arg;
+    free(arg);
+    if (read_ended(&l, r))
+        st_each_work(r->result[1], on_work, l.farm); /* behind check_term */
+}
+
+/* In a transaction of its own, which writes: an order that cannot be composed ends its job. */
+static void read_work(struct farm *f)
+{
+    struct wanted_rows *w = &f->wanted;
+    struct db_tx *tx = st_write(f->db, f->term);
+    st_work(tx, w->work.v, w->work.n);
+    vec_release(&w->work);
+    f->flying = true;
+    db_submit(tx, on_works, load_new(f, 0));
+}
+
 /* Bases come with images: a new image may stand on a base that the world does not know. */
 void farm_read_rows(struct farm *f)
 {
     struct wanted_rows *w = &f->wanted;
+    if (w->work.n) {
+        read_work(f);
+        return;
+    }
     bool all_images = w->kinds & ROWS_IMAGES, all_jobs = w->kinds & ROWS_JOBS;
     unsigned kinds = w->kinds;
     if (w->images.n || all_images)
@@ -175,10 +203,6 @@ void farm_read_rows(struct farm *f)
     struct load *l = load_new(f, kinds);
     struct db_tx *tx = db_tx_new(f->db, DB_SNAPSHOT);
     add_loads(tx, kinds, all_images ? NULL : &w->images, all_jobs ? NULL : &w->jobs);
-    if (w->work.n) {
-        l->work = true;
-        st_work(tx, w->work.v, w->work.n);
-    }
     db_tx_deadline(tx, LOAD_DEADLINE);
     wanted_clear(w);
     f->flying = true;

@@ -146,10 +146,6 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_
     END LOOP;
 END $$;
 
-CREATE FUNCTION farm.work(attempts uuid[]) RETURNS TABLE (attempt uuid, work jsonb) LANGUAGE sql STABLE AS $$
-    SELECT u.id, farm.work_order(u.id) FROM unnest(attempts) WITH ORDINALITY u (id, ord) ORDER BY u.ord
-$$;
-
 -- leased -> running: ok, duplicate (it runs already), fenced (it has ended), unknown.
 CREATE FUNCTION farm.start_rows(attempts uuid[], ago_us bigint[]) RETURNS TABLE (attempt uuid, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column

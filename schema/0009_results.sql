@@ -240,3 +240,23 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_
         END;
     END LOOP;
 END $$;
+
+-- The order again, for a worker that has not got it yet. One that cannot be composed any more never will be: its job fails, so that
+-- nobody asks for it for ever, and the others get theirs.
+CREATE FUNCTION farm.work(attempts uuid[]) RETURNS TABLE (attempt uuid, work jsonb) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM farm.my_term();
+    RETURN QUERY SELECT u.id, farm.work_order(u.id) FROM unnest(attempts) WITH ORDINALITY u (id, ord) ORDER BY u.ord;
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
+    FOR i IN 1 .. cardinality(attempts) LOOP
+        BEGIN
+            RETURN QUERY SELECT attempts[i], farm.work_order(attempts[i]);
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
+            PERFORM farm.lose_rows(attempts[i:i], '{failed}', '{NULL}', '{0}');
+            UPDATE farm.job j SET detail = left(SQLERRM, 500) FROM farm.attempt t WHERE t.id = work.attempts[i] AND j.id = t.job_id;
+            PERFORM farm.refuse_job('work', (SELECT t.job_id FROM farm.attempt t WHERE t.id = attempts[i]), attempts[i], SQLERRM);
+            RETURN QUERY SELECT attempts[i], NULL::jsonb;
+        END;
+    END LOOP;
+END $$;

@@ -73,11 +73,6 @@ BEGIN
     RETURN true;
 END $$;
 
--- For a sender that does not say what it was told: a log that is shorter than it says is not sealed.
-CREATE FUNCTION farm.log_seal(attempt uuid, length bigint, sha256 bytea) RETURNS boolean LANGUAGE sql AS $$
-    SELECT farm.log_seal(attempt, length, length, sha256)
-$$;
-
 -- For readers: from the chunk that holds from_offset on. dashboard.attempts says how long the log is and whether it is sealed.
 CREATE FUNCTION dashboard.job_log(attempt uuid, from_offset bigint, max_chunks int)
 RETURNS TABLE (byte_offset bigint, raw_bytes int, gap_bytes bigint, data bytea) LANGUAGE sql STABLE AS $$

@@ -37,9 +37,4 @@ BEGIN
     RETURN NEXT;
 END $$;
 
-CREATE FUNCTION farm.log_close(attempt uuid, worker bigint, length bigint, sha256 bytea)
-RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE sql AS $$
-    SELECT * FROM farm.log_close(attempt, worker, length, length, sha256)
-$$;
-
 SELECT farm.open_functions('bootfarm_scheduler', ARRAY['farm.announce', 'farm.poll_settings', 'farm.log_take', 'farm.log_close']);

@@ -115,20 +115,12 @@ static int base_dir(void)
     return base;
 }
 
-static int open_control(int base, const char *name, const char *file)
-{
-    char path[128];
-
-    snprintf(path, sizeof path, "%s/%s", name, file);
-    return openat(base, path, O_WRONLY | O_CLOEXEC);
-}
-
 void cgroup_make(struct cgroup *c)
 {
     static unsigned number;
     int base = base_dir();
 
-    *c = (struct cgroup){.procs = -1, .kill = -1};
+    *c = (struct cgroup){.dir = -1, .kill = -1};
     if (base < 0)
         return;
     snprintf(c->name, sizeof c->name, "bootfarm.%d.%u", (int)getpid(), number++);
@@ -136,21 +128,22 @@ void cgroup_make(struct cgroup *c)
         c->name[0] = '\0';
         return;
     }
-    c->procs = open_control(base, c->name, "cgroup.procs");
-    c->kill = open_control(base, c->name, "cgroup.kill"); /* since Linux 5.14 */
-    if (c->procs < 0 || c->kill < 0)
+    c->dir = openat(base, c->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->dir >= 0)
+        c->kill = openat(c->dir, "cgroup.kill", O_WRONLY | O_CLOEXEC); /* since Linux 5.14 */
+    if (c->kill < 0)
         cgroup_remove(c);
 }
 
 void cgroup_remove(struct cgroup *c)
 {
-    if (c->procs >= 0)
-        close(c->procs);
+    if (c->dir >= 0)
+        close(c->dir);
     if (c->kill >= 0)
         close(c->kill);
     if (c->name[0]) {
         kill_all(base_dir(), c->name);
         remove_tree(base_dir(), c->name, 0);
     }
-    *c = (struct cgroup){.procs = -1, .kill = -1};
+    *c = (struct cgroup){.dir = -1, .kill = -1};
 }

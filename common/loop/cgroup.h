@@ -9,7 +9,7 @@
 
 struct cgroup {
     char name[64]; /* below our own; empty: none */
-    int procs;     /* cgroup.procs, to join; -1: none */
+    int dir;       /* its directory; -1: none */
     int kill;      /* cgroup.kill; -1: none */
 };
 

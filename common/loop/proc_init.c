@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,14 +47,42 @@ static int limit(int resource, rlim_t most)
     return setrlimit((__rlimit_resource_t)resource, &l);
 }
 
+static void join(int cgroup)
+{
+    int fd = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, "0", 1) != 1)
+        errno = 0; /* the process tree remains */
+    if (fd >= 0)
+        close(fd);
+}
+
+/* fork(2) with the child in the cgroup from its first instruction (clone3(2)): one that joins later
+ * waits for a grace period of the whole kernel, some 10 ms. The child must not return into libc's
+ * world of threads: it makes system calls only. */
+static pid_t fork_into(int cgroup)
+{
+    struct clone_args args = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
+    pid_t pid = -1;
+
+    if (cgroup >= 0) {
+        args.cgroup = (unsigned)cgroup;
+        pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    }
+    if (pid >= 0)
+        return pid;
+    pid = fork(); /* no cgroup, or a filter of system calls that does not know clone3 */
+    if (pid == 0 && cgroup >= 0)
+        join(cgroup);
+    return pid;
+}
+
 static BF_NORETURN void be_child(const struct launch *l, pid_t init, int failures)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != init)
         _exit(127);
     setsid();
-    if (l->cgroup_procs >= 0 && write(l->cgroup_procs, "0", 1) != 1)
-        errno = 0; /* the process tree remains */
     for (int fd = 0; fd < 3; fd++)
         dup2(l->stdio[fd], fd);
     failures = fcntl(failures, F_DUPFD, 4); /* it may stand where the extra pipe goes */
@@ -176,7 +206,7 @@ static BF_NORETURN void be_init(const struct launch *l, pid_t daemon, int report
     setsid();
     signal(SIGCHLD, SIG_DFL); /* were it ignored, the kernel would reap before us */
     pid_t self = getpid();
-    if (pipe2(failures, O_CLOEXEC) < 0 || (in.child = fork()) < 0) {
+    if (pipe2(failures, O_CLOEXEC) < 0 || (in.child = fork_into(l->cgroup)) < 0) {
         report(reports, INIT_NO_FORK, errno);
         _exit(1);
     }

@@ -19,7 +19,7 @@ struct launch {
     const char *cwd;
     int stdio[4]; /* all above 2; the last one may be -1: none */
     uint64_t max_memory;
-    int cgroup_procs, cgroup_kill; /* -1: none */
+    int cgroup, cgroup_kill; /* directory, and its cgroup.kill; -1: none */
 };
 
 /* What the init process accepts. */

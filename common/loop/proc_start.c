@@ -179,7 +179,7 @@ static int launch(const struct proc_spec *spec, const char *path, const struct e
                        .cwd = spec->cwd ? spec->cwd : "/",
                        .stdio = {-1, -1, -1, -1},
                        .max_memory = LIMITS_MEMORY ? spec->max_memory : 0,
-                       .cgroup_procs = s->cgroup.procs,
+                       .cgroup = s->cgroup.dir,
                        .cgroup_kill = s->cgroup.kill};
 
     memcpy(&l.argv, &spec->argv, sizeof l.argv); /* execve(2) does not change them */
@@ -200,7 +200,7 @@ int proc_start(const struct proc_spec *spec, struct started *s, struct err *e)
                           .out_fd = -1,
                           .err_fd = -1,
                           .extra_fd = -1,
-                          .cgroup = {.procs = -1, .kill = -1}};
+                          .cgroup = {.dir = -1, .kill = -1}};
     fill_stdio();
     env_fill(&env, spec->env);
     path = find_program(spec->argv[0], env_path(&env), e);

@@ -36,5 +36,18 @@ SELECT is((SELECT state FROM farm.job WHERE id = :base), 'running', 'it runs');
 SELECT results_eq($$SELECT status FROM farm.lose(ARRAY[t.uuid(2)], '{ready}', '{NULL}', '{0}')$$, $$VALUES ('ok')$$, 'lost');
 SELECT results_eq($$SELECT * FROM farm.start(ARRAY[t.uuid(2)], '{1}')$$, $$VALUES (t.uuid(2), 'fenced')$$, 'a late start is fenced');
 SELECT is((SELECT work FROM farm.work(ARRAY[t.uuid(2)])), NULL, 'no order for an attempt that has ended');
+
+-- An order that cannot be composed any more: its job fails, the other gets its order.
+SELECT results_eq(format($$SELECT status FROM farm.reopen(ARRAY[%s::bigint], '{NULL}')$$, :other), $$VALUES ('ok')$$, 'the refused one again');
+SELECT t.ready(:other);
+SELECT results_eq(format($$SELECT status FROM farm.claim(ARRAY[%s, %s]::bigint[], ARRAY[t.uuid(10), t.uuid(11)], array_fill(t.worker('hub-1'), '{2}'), array_fill(t.uuid(0), '{2}'))$$, :base, :other),
+    $$VALUES ('ok'), ('ok')$$, 'both are leased');
+DELETE FROM farm.artifact WHERE key = t.d('cothera');
+SELECT results_eq($$SELECT attempt, work->>'job' FROM farm.work(ARRAY[t.uuid(11), t.uuid(10)])$$,
+    $$VALUES (t.uuid(11), NULL), (t.uuid(10), 'build:plant:base@main:amd64')$$, 'the whole one is there');
+SELECT results_eq(format($$SELECT state, detail LIKE 'the artifact %% is not in the staging registry%%', attempt_id FROM farm.job WHERE id = %s$$, :other),
+    $$VALUES ('failed', true, NULL::uuid)$$, 'the job of the other has failed, and says why');
+SELECT is((SELECT count(*) FROM farm.quarantine WHERE what = 'work'), 1::bigint, 'and stands in the quarantine');
+SELECT is((SELECT outcome FROM farm.attempt WHERE id = t.uuid(11)), 'lost', 'its attempt is over');
 SELECT * FROM finish();
 ROLLBACK;

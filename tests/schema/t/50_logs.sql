@@ -29,11 +29,11 @@ SELECT throws_ok(format('SELECT farm.log_append(%L, 117, 300000, 0, ''x'')', :'a
 SELECT throws_ok(format('SELECT farm.log_append(%L, 117, 1, -5, ''x'')', :'a'), '22023', NULL, 'a negative gap');
 
 SELECT results_eq(format('SELECT log_length, log_sealed FROM dashboard.attempts WHERE id = %L', :'a'), $$VALUES (117::bigint, false)$$, 'not sealed');
-SELECT ok(NOT farm.log_seal(:'a', 200, '\x00'), 'a seal over more than is stored is not given');
+SELECT ok(NOT farm.log_seal(:'a', 200, 200, '\x00'), 'a seal over more than is stored is not given');
 SELECT is(farm.log_end(:'a'), 117::bigint, 'the sender goes on from here');
-SELECT ok(NOT farm.log_seal(t.uuid(9999), 0, '\x00'), 'nor for an unknown attempt');
-SELECT ok(farm.log_seal(:'a', 117, '\x00'), 'sealed');
-SELECT ok(farm.log_seal(:'a', 117, '\x00'), 'sealed again');
+SELECT ok(NOT farm.log_seal(t.uuid(9999), 0, 0, '\x00'), 'nor for an unknown attempt');
+SELECT ok(farm.log_seal(:'a', 117, 117, '\x00'), 'sealed');
+SELECT ok(farm.log_seal(:'a', 117, 117, '\x00'), 'sealed again');
 SELECT results_eq(format('SELECT log_length, log_sealed FROM dashboard.attempts WHERE id = %L', :'a'), $$VALUES (117::bigint, true)$$, 'which readers see');
 
 -- The cap: what is left out is counted in one row.
@@ -44,7 +44,7 @@ SELECT farm.log_append(:'a', 0, 40, 0, 'kept');
 SELECT is(farm.log_append(:'a', 40, 40, 0, 'left out'), 80::bigint, 'past the cap it counts as stored');
 SELECT is(farm.log_append(:'a', 80, 40, 0, 'left out'), 120::bigint, 'again');
 SELECT results_eq(format('SELECT byte_offset, raw_bytes, gap_bytes FROM dashboard.job_log(%L, 0, 100)', :'a'), $$VALUES (0::bigint, 40, 0::bigint), (120, 0, 80)$$, 'one row says how much is missing');
-SELECT ok(farm.log_seal(:'a', 120, '\x00'), 'such a log can be sealed');
+SELECT ok(farm.log_seal(:'a', 120, 120, '\x00'), 'such a log can be sealed');
 
 -- Seals that say what the worker was told.
 CREATE FUNCTION t.attempt() RETURNS uuid LANGUAGE plpgsql AS $$
