@@ -79,22 +79,34 @@ static int move_tag(struct exec *x, struct result *r, const char *tag)
     return 0;
 }
 
-int release_copy(struct exec *x, struct result *r)
+static int check_source(struct exec *x, struct result *r)
 {
     const struct publish_order *p = &x->order->publish;
     BF_CLEANUP(str_release) struct str manifest = STR_INIT;
+    char digest[DIGEST_TEXT];
+    if (registry_manifest(x, r, p->source, BLAME_DIGEST_GONE, &manifest) < 0)
+        return -1;
+    digest_text(manifest.p, manifest.len, digest);
+    if (strcmp(digest, p->digest) != 0)
+        return result_fail(r, BLAME_REGISTRY, "%s: the registry answers with %s", p->source,
+                           digest);
+    r->size = manifest_size(&manifest);
+    return 0;
+}
+
+int release_copy(struct exec *x, struct result *r)
+{
+    const struct publish_order *p = &x->order->publish;
     json_object_set_new(r->detail, "tags", json_array());
     if (check_fixed_tags(x, r) < 0)
         return -1;
     exec_phase(x, "copy");
-    if (registry_manifest(x, r, p->source, BLAME_DIGEST_GONE, &manifest) < 0 ||
-        copy_digest(x, r) < 0)
+    if (check_source(x, r) < 0 || copy_digest(x, r) < 0)
         return -1;
     exec_phase(x, "tag");
     for (strings tag = p->tags; *tag != NULL; tag++)
         if (move_tag(x, r, *tag) < 0)
             return -1;
     snprintf(r->digest, sizeof r->digest, "%s", p->digest);
-    r->size = manifest_size(&manifest);
     return 0;
 }

@@ -5,7 +5,8 @@
 #include "worker/exec/registry.h"
 
 /* Copies source to dest by digest, moves the tags, and re-reads each. Fixed tags that stand at
- * another digest are found before anything is written. Fills digest, size and detail.tags. */
+ * another digest are found before anything is written, and so is a source that answers with other
+ * bytes than the digest's. Fills digest, size and detail.tags. */
 int release_copy(struct exec *x, struct result *r) BF_MUST_CHECK;
 
 #endif
