@@ -3,12 +3,6 @@
 #include "common/base/str.h"
 #include <ctype.h>
 
-#define LIST_MAX 1000
-#define TEXT_MAX 4096
-
-static const char *const architectures[] = {"amd64",   "arm64", "arm",     "386",
-                                            "ppc64le", "s390x", "riscv64", NULL};
-
 static const struct settings defaults = {
     .build = {.network = NET_HOST,
               .memory = INT64_C(4) << 30,
@@ -53,9 +47,9 @@ static const char *scalar(struct decoder *d, const char *key, const struct ynode
             arena_fmt(d->a, "'%s' takes a single value%s", key, v->null ? ", not nothing" : ""));
         return NULL;
     }
-    if (strlen(v->text) > TEXT_MAX) {
+    if (strlen(v->text) > SETTINGS_TEXT_MAX) {
         bad(d, v->at, "too-large", NULL,
-            arena_fmt(d->a, "'%s' is longer than %d bytes", key, TEXT_MAX));
+            arena_fmt(d->a, "'%s' is longer than %d bytes", key, SETTINGS_TEXT_MAX));
         return NULL;
     }
     return v->text;
@@ -181,10 +175,10 @@ static bool check_item(struct decoder *d, const struct key *k, const struct ynod
     } else if (k->type == T_WORDS && !is_word(text)) {
         bad(d, v->at, "bad-value", "letters, digits and . _ - between them",
             arena_fmt(d->a, "'%s' is not a valid name", text));
-    } else if (k->type == T_ARCHS && find_choice(architectures, text) < 0) {
+    } else if (k->type == T_ARCHS && find_choice(arch_names, text) < 0) {
         const char *near = strcmp(text, "x86_64") == 0    ? "amd64"
                            : strcmp(text, "aarch64") == 0 ? "arm64"
-                                                          : nearest(architectures, text);
+                                                          : nearest(arch_names, text);
         bad(d, v->at, "bad-value", did_you_mean(d->a, near),
             arena_fmt(d->a, "there is no architecture '%s'", text));
     } else {
@@ -197,9 +191,9 @@ static void decode_list(struct decoder *d, const struct key *k, const struct yno
 {
     struct texts list = {.set = true, .at = v->at};
     size_t n = v->kind == YNODE_LIST ? v->n : 1;
-    if (v->kind == YNODE_MAP || n > LIST_MAX) {
+    if (v->kind == YNODE_MAP || n > SETTINGS_LIST_MAX) {
         bad(d, v->at, v->kind == YNODE_MAP ? "bad-type" : "too-large", NULL,
-            arena_fmt(d->a, "'%s' takes a list of at most %d values", k->name, LIST_MAX));
+            arena_fmt(d->a, "'%s' takes a list of at most %d values", k->name, SETTINGS_LIST_MAX));
         return;
     }
     list.v = arena_array(d->a, n, sizeof *list.v);
@@ -215,10 +209,10 @@ static void decode_list(struct decoder *d, const struct key *k, const struct yno
 
 static bool is_map(struct decoder *d, const char *key, const struct ynode *v)
 {
-    if (v->kind == YNODE_MAP && v->n <= LIST_MAX)
+    if (v->kind == YNODE_MAP && v->n <= SETTINGS_LIST_MAX)
         return true;
     bad(d, v->at, "bad-type", NULL,
-        arena_fmt(d->a, "'%s' takes a map of at most %d keys", key, LIST_MAX));
+        arena_fmt(d->a, "'%s' takes a map of at most %d keys", key, SETTINGS_LIST_MAX));
     return false;
 }
 
@@ -254,9 +248,10 @@ static void read_axis(struct decoder *d, const struct ypair *p, struct matrix *m
     struct matrix_axis *axis = &m->axis[m->axes];
     if (!axis_name_ok(d, p))
         return;
-    if (v->kind != YNODE_LIST || v->n == 0 || v->n > LIST_MAX) {
+    if (v->kind != YNODE_LIST || v->n == 0 || v->n > SETTINGS_LIST_MAX) {
         bad(d, v->at, "bad-type", NULL,
-            arena_fmt(d->a, "'matrix.%s' takes a list of 1 to %d values", p->key, LIST_MAX));
+            arena_fmt(d->a, "'matrix.%s' takes a list of 1 to %d values", p->key,
+                      SETTINGS_LIST_MAX));
         return;
     }
     axis->name = p->key;
@@ -271,7 +266,7 @@ static void read_axis(struct decoder *d, const struct ypair *p, struct matrix *m
 
 static void read_includes(struct decoder *d, const struct ynode *v, struct matrix *m)
 {
-    if (v->kind != YNODE_LIST || v->n > LIST_MAX) {
+    if (v->kind != YNODE_LIST || v->n > SETTINGS_LIST_MAX) {
         bad(d, v->at, "bad-type", NULL, "'matrix.include' takes a list of maps");
         return;
     }

@@ -1,4 +1,5 @@
-/* settings_keys.h - the table of keys; only for settings.c and settings_keys.c. */
+/* settings_keys.h - the table of keys; only for settings.c, settings_keys.c and what makes the JSON
+ * Schema of it (../planner/schema.c). */
 #ifndef BF_PLAN_SETTINGS_KEYS_H
 #define BF_PLAN_SETTINGS_KEYS_H
 
@@ -22,6 +23,8 @@ enum type {
 
 struct key {
     const char *name;
+    const char *about; /* for the JSON Schema */
+    const char *usual; /* the default, where `settings` has none; of a list: its only item */
     enum type type;
     size_t offset;
     int64_t min, max;           /* T_INT, T_SIZE; T_TIME in microseconds */
@@ -30,6 +33,10 @@ struct key {
     bool rule_only;
 };
 
-extern const struct key image_keys[]; /* ends with name NULL, as the groups do */
+#define SETTINGS_LIST_MAX 1000 /* items of a list, keys of a map */
+#define SETTINGS_TEXT_MAX 4096 /* bytes of a value */
+
+extern const char *const arch_names[]; /* ends with NULL */
+extern const struct key image_keys[];  /* ends with name NULL, as the groups do */
 
 #endif

@@ -23,6 +23,7 @@ int cmd_plan(const struct options *o);
 int cmd_lint(const struct options *o);
 int cmd_init(const struct options *o);
 int cmd_order(const struct options *o);
+int cmd_schema(const struct options *o);
 
 /* ---- shared by the offline commands ---- */
 

@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"init", "[REPO]", "write a first bootfarm.yaml", cmd_init, "a", 0, 1},
     {"order", "DIR IMAGE", "the work order of one image of a working tree", cmd_order, "cadgnlko",
      2, 2},
+    {"schema", "NAME", "JSON Schema of bootfarm.yaml or image.yaml", cmd_schema, "", 1, 1},
 };
 
 static const struct {

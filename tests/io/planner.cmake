@@ -6,3 +6,8 @@ foreach(part poll contexts offline)
     TEST_PLANNER="$<TARGET_FILE:bootfarm-planner>")
   add_dependencies(io_planner_${part} bootfarm-planner)
 endforeach()
+
+# The JSON Schemas of proto/ with a validator from npm, which is installed in the build folder.
+add_test(NAME io_planner_schema COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/io/planner/schema.sh
+         $<TARGET_FILE:bootfarm-planner> ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}/schema)
+set_tests_properties(io_planner_schema PROPERTIES LABELS io TIMEOUT 300)
