@@ -11,7 +11,7 @@
 
 #define CONNECT_DEADLINE_MS 15000
 #define BACKOFF_FIRST_MS 100
-#define BACKOFF_MAX_MS 5000
+#define BACKOFF_MAX_MS 2000
 
 static void step(struct db *db);
 static void on_poll(uv_poll_t *h, int status, int events);

@@ -12,7 +12,7 @@
 #include "scheduler/plan_out.h"
 #include <stdio.h>
 
-#define MAX_OUTPUT ((size_t)128 << 20)
+#define MAX_OUTPUT ((size_t)128 << 20) /* read on a thread, for it takes a while */
 #define MAX_COMPLAINT 4096
 #define COMMIT_DEADLINE (120 * BF_SEC)
 
@@ -26,8 +26,13 @@ struct poll {
     char *staging; /* HOST/contexts/SLUG */
     struct proc *proc;
     struct str text, complaint; /* what the planner says */
+    /* While `reading` is queued a thread owns the text and what is made of it. */
+    uv_work_t reading;
+    bool well; /* the planner's exit status was 0 */
+    struct err wrong;
     json_t *doc;
     plan_artifacts artifacts;
+    VEC(char *) plan_text; /* the elements of the document's `plans` */
     struct blobs_batch *batch;
     size_t plan; /* that is committed next */
     unsigned waits;
@@ -57,6 +62,9 @@ static void poll_free(struct poll *p)
     str_release(&p->complaint);
     json_decref(p->doc);
     vec_release(&p->artifacts);
+    vec_for_each (i, &p->plan_text)
+        free(p->plan_text.v[i]);
+    vec_release(&p->plan_text);
     free(p);
 }
 
@@ -159,9 +167,7 @@ static void on_committed(void *arg, const struct db_reply *r)
 
 static void commit_next(struct poll *p)
 {
-    const json_t *plans = json_object_get(p->doc, "plans");
-    const json_t *plan = json_array_get(plans, p->plan);
-    if (!plan) {
+    if (p->plan == p->plan_text.n) {
         record(p, NULL);
         return;
     }
@@ -172,9 +178,7 @@ static void commit_next(struct poll *p)
             st_add_artifact(tx, a->key, a->digest, p->staging, a->size);
         }
     }
-    char *text = json_dumps(plan, JSON_COMPACT);
-    st_plan_commit(tx, p->repo.id, text);
-    free(text);
+    st_plan_commit(tx, p->repo.id, p->plan_text.v[p->plan]);
     db_tx_deadline(tx, COMMIT_DEADLINE);
     p->waits++;
     db_submit(tx, on_committed, p);
@@ -253,24 +257,50 @@ static const char *end_text(struct proc_exit how)
     BUG("process end %d", (int)how.end);
 }
 
+static void read_output(uv_work_t *work)
+{
+    struct poll *p = work->data;
+    json_t *plan;
+    size_t i;
+    p->doc = planner_output(p->text.p, p->text.len, p->well, &p->wrong);
+    str_release(&p->text);
+    str_init(&p->text);
+    if (!p->doc || planner_artifacts(p->doc, &p->artifacts, &p->wrong))
+        return;
+    json_array_foreach(json_object_get(p->doc, "plans"), i, plan)
+    {
+        *vec_push(&p->plan_text) = json_dumps(plan, JSON_COMPACT);
+    }
+}
+
+static void on_read(uv_work_t *work, int status)
+{
+    struct poll *p = work->data;
+    (void)status; /* nothing cancels it */
+    if (is_over(p))
+        return;
+    if (p->wrong.kind != ERR_NONE) {
+        if (p->complaint.len)
+            log_warn("the planner complains", "repository", p->slug, "text", p->complaint.p);
+        fail(p, p->wrong.msg);
+        return;
+    }
+    upload(p);
+}
+
 static void planned(struct poll *p, struct proc_exit how)
 {
-    struct err e = ERR_INIT;
     if (how.end != PROC_EXITED) {
+        struct err e = ERR_INIT;
         err_set(&e, ERR_TEMPORARY, "the planner was stopped: %s", end_text(how));
         fail(p, e.msg);
         return;
     }
-    p->doc = planner_output(p->text.p, p->text.len, how.status == 0, &e);
-    str_release(&p->text);
-    str_init(&p->text);
-    if (!p->doc || planner_artifacts(p->doc, &p->artifacts, &e)) {
-        if (p->complaint.len)
-            log_warn("the planner complains", "repository", p->slug, "text", p->complaint.p);
-        fail(p, e.msg);
-        return;
-    }
-    upload(p);
+    p->well = how.status == 0;
+    p->reading.data = p;
+    p->waits++;
+    if (uv_queue_work(p->deps->loop, &p->reading, read_output, on_read) != 0)
+        BUG("a thread for a plan cannot be had");
 }
 
 static void on_exit_cb(void *arg, struct proc_exit how)

@@ -231,7 +231,7 @@ api_stop
 api_start
 chunk second
 soon "the follower goes on" followed second
-act "select farm.log_seal(a.id, farm.log_end(a.id), '') from farm.attempt a where a.job_id = t.job('$J')" >/dev/null
+act "select farm.log_seal(a.id, farm.log_end(a.id), farm.log_end(a.id), '') from farm.attempt a where a.job_id = t.job('$J')" >/dev/null
 wait "$follower" || fail "job logs -f ended badly: $(cat "$T/follow.err")"
 [ "$(cat "$T/followed")" = $'first\nsecond' ] || fail "the follower read: $(cat "$T/followed")"
 bf job logs "$J"

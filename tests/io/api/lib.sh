@@ -8,7 +8,7 @@
 #     fail WHAT                the test failed
 #     expect WHAT COMMAND...   the command must succeed
 #     soon WHAT COMMAND...     it must succeed within 20 s
-#     act SQL...               what the leading scheduler would do, in one transaction
+#     act SQL...               what the leading scheduler would do, in one transaction that must succeed
 # shellcheck shell=bash
 set -u
 : "${SRC:?}" "${BIN:?}"
@@ -49,9 +49,9 @@ soon() {
     done
 }
 
+# Ends the API and whatever else a test began and, having failed, does not wait for.
 clean_up() {
-    [ -z "$LEADER_PID" ] || kill "$LEADER_PID" 2>/dev/null
-    [ -z "$API_PID" ] || kill "$API_PID" 2>/dev/null
+    jobs -p | xargs -r kill 2>/dev/null
     wait
     pg_stop
     rm -rf "$T"
@@ -111,7 +111,8 @@ holds() { jq -e "$1" <<<"$body" >/dev/null || fail "the answer lacks $1: $body";
 # act SQL...: statements of one writing transaction; functions of tests/schema/fixture.sql need no schema.
 act() {
     psql -X -q -At -v ON_ERROR_STOP=1 -c "begin; select set_config('search_path', 't,public', true), farm.check_term((select term from farm.leader))" \
-        "${@/#/-c}" -c commit | tail -n +2
+        "${@/#/-c}" -c commit >"$T/act" || fail "the database refuses: $*"
+    tail -n +2 "$T/act"
 }
 
 # Carries out submitted commands until the end of the test, as a leader does: those that are rows, and (just saying so) the brain's own.

@@ -14,7 +14,7 @@ create function t.say(job text, said text, gap bigint default 0) returns bigint 
       from farm.attempt a where a.job_id = t.job(job) order by a.number desc limit 1
 $$;
 create function t.seal(job text) returns boolean language sql as $$
-    select farm.log_seal(a.id, farm.log_end(a.id), sha256('')) from farm.attempt a where a.job_id = t.job(job) order by a.number desc limit 1
+    select farm.log_seal(a.id, farm.log_end(a.id), farm.log_end(a.id), sha256('')) from farm.attempt a where a.job_id = t.job(job) order by a.number desc limit 1
 $$;
 SQL
 J=build:plant:base@main:amd64
