@@ -50,7 +50,8 @@ static void read_arg_lines(struct build *b, struct draft *d, const char *file, c
             if (arg_name_ok(d, line, at))
                 set_arg(l, line, eq + 1, file);
         } else if (*line != '\0' && *line != '#') {
-            diag_add(&d->errors, at, "bad-args-file", NULL, "a line reads NAME=VALUE");
+            diag_add(&d->errors, at, "bad-args-file", "a comment begins with #",
+                     "a line reads NAME=VALUE");
         }
         line = next;
     }
@@ -67,7 +68,7 @@ static void read_args_file(struct build *b, struct draft *d, const struct text_a
     struct str text = STR_INIT;
     struct err e = ERR_INIT;
     if (path != NULL && entry == NULL)
-        diag_add(&d->errors, t->at, "no-such-file", NULL, "there is no file %s", path);
+        diag_add(&d->errors, t->at, "no-such-file", PATHS_BEGIN, "there is no file %s", path);
     else if (entry != NULL && tree->read(tree->arg, entry, ARGS_FILE_MAX, &text, &e) < 0)
         diag_add(&d->errors, t->at, "unreadable", NULL, "%s", e.msg);
     else if (entry != NULL)

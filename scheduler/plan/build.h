@@ -64,6 +64,8 @@ void make_keys(struct build *b, struct draft *d);
  */
 const char *definition_path(struct build *b, struct draft *d, const struct text_at *t);
 
+#define PATHS_BEGIN "paths begin at the definition's folder, or with / at the root"
+
 static inline struct diag_at whole_file(const char *file)
 {
     return (struct diag_at){.file = file, .line = 1, .column = 1};

@@ -126,14 +126,17 @@ static void add_rule(struct reader *r, struct ynode *map)
     *rule = (struct rule){.map = map};
     (void)settings_decode(r->a, map, SETTINGS_RULE, r->errors, &rule->s);
     if (map->kind == YNODE_MAP && ynode_get(map, "files") == NULL)
-        diag_add(r->errors, map->at, "missing-key", NULL, "a rule needs `files`");
+        diag_add(r->errors, map->at, "missing-key",
+                 "say which files, for example files: [\"**/Containerfile\"]",
+                 "a rule needs `files`");
     rule->bad = errors_since(r, before);
 }
 
 static void read_rules(struct reader *r, const struct ynode *images)
 {
     if (images->kind != YNODE_LIST) {
-        diag_add(r->errors, images->at, "bad-type", NULL, "`images` takes a list of rules");
+        diag_add(r->errors, images->at, "bad-type", "for example `- files: [\"**/Containerfile\"]`",
+                 "`images` takes a list of rules");
         r->set->broken = true;
         return;
     }
@@ -149,7 +152,8 @@ static void check_version(struct reader *r, const struct ynode *root)
         diag_add(r->errors, root->at, "missing-key", "begin the file with `bootfarm: 1`",
                  "the version of the format is missing");
     } else if (version->kind != YNODE_SCALAR || parse_i64(version->text, 1, 1, &number) < 0) {
-        diag_add(r->errors, version->at, "bad-value", NULL, "this planner knows version 1 only");
+        diag_add(r->errors, version->at, "bad-value", "write `bootfarm: 1`",
+                 "this planner knows version 1 only");
     } else {
         return;
     }
@@ -181,7 +185,8 @@ static void read_config(struct reader *r, const char *text, size_t n)
     r->has_config = true;
     if (root == NULL || root->kind != YNODE_MAP) {
         if (root != NULL)
-            diag_add(r->errors, root->at, "bad-type", NULL, "expected a map of keys");
+            diag_add(r->errors, root->at, "bad-type", "begin the file with `bootfarm: 1`",
+                     "expected a map of keys");
         r->set->broken = true;
         return;
     }
@@ -329,7 +334,9 @@ static void take_rule(struct reader *r, struct rule *rule)
     for (size_t i = 0; i < rule->s.files.n; i++)
         take_pattern(r, rule, rule->s.files.v[i].text);
     if (!rule->matched && rule->s.files.set)
-        diag_add(r->warnings, rule->s.files.at, "no-match", NULL, "no file matches this rule");
+        diag_add(r->warnings, rule->s.files.at, "no-match",
+                 "patterns begin at the root of the repository; ** stands for any folders",
+                 "no file matches this rule");
 }
 
 static int by_path(const void *x, const void *y)

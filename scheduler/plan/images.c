@@ -62,7 +62,9 @@ const char *definition_path(struct build *b, struct draft *d, const struct text_
 {
     const char *path = path_join(b->a, d->def->dir, t->text);
     if (path == NULL)
-        diag_add(&d->errors, t->at, "outside", NULL, "'%s' leads out of the repository", t->text);
+        diag_add(&d->errors, t->at, "outside",
+                 "bring what it needs into the repository; / is its root",
+                 "'%s' leads out of the repository", t->text);
     return path;
 }
 
@@ -78,7 +80,7 @@ static void set_context(struct build *b, struct draft *d)
     d->real_context = "";
     if (path != NULL && tree_resolve(b->in->tree, b->a, path, &d->real_context) != TREE_FOUND_DIR &&
         *path != '\0')
-        diag_add(&d->errors, t.at, "no-such-context", NULL, "there is no folder '%s'", path);
+        diag_add(&d->errors, t.at, "no-such-context", PATHS_BEGIN, "there is no folder '%s'", path);
 }
 
 static void add_folder(struct build *b, struct draft *d, const struct named *c)
@@ -103,7 +105,8 @@ static bool context_name_ok(struct draft *d, const struct named *c)
 {
     if (*c->name != '\0' && *c->name != '.' && strpbrk(c->name, "/=") == NULL)
         return true;
-    diag_add(&d->errors, c->value.at, "bad-value", NULL, "'%s' cannot name a folder context",
+    diag_add(&d->errors, c->value.at, "bad-value",
+             "the name of a folder context has no / and no =", "'%s' cannot name a folder context",
              c->name);
     return false;
 }
@@ -256,7 +259,8 @@ static void set_file(struct build *b, struct draft *d)
                  "build the file from it and commit the result", "this is %s, not a Containerfile",
                  what);
     else if (entry == NULL)
-        diag_add(&d->errors, whole_file(d->def->file), "no-such-file", NULL,
+        diag_add(&d->errors, whole_file(d->def->file), "no-such-file",
+                 "links are followed inside the repository only",
                  "the link leads to no file of the repository");
     if (what != NULL || entry == NULL)
         return;

@@ -79,9 +79,11 @@ static void find_list(struct build *b, struct draft *d, const struct texts *glob
         if (match_files(b, d, t, &files) > 0)
             continue;
         if (strpbrk(t->text, "*?[{") == NULL)
-            diag_add(&d->errors, t->at, "no-such-file", NULL, "there is no file '%s'", t->text);
+            diag_add(&d->errors, t->at, "no-such-file", PATHS_BEGIN, "there is no file '%s'",
+                     t->text);
         else
-            diag_add(&b->plan->warnings, t->at, "no-match", NULL, "no file matches '%s'", t->text);
+            diag_add(&b->plan->warnings, t->at, "no-match", PATHS_BEGIN, "no file matches '%s'",
+                     t->text);
     }
     ship_scripts(b->a, b->in->tree, b->in->hash, files.v.v, files.v.n, out);
     vec_release(&files.v);

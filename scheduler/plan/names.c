@@ -130,7 +130,7 @@ enum tag_result names_expand_tag(struct arena *a, const struct text_at *t, const
         }
     }
     if (text.len == 0) {
-        diag_add(errors, t->at, "bad-value", NULL, "a tag is not empty");
+        diag_add(errors, t->at, "bad-value", "leave the tag out", "a tag is not empty");
     } else {
         if (*text.p == '.' || *text.p == '-')
             *text.p = '_';

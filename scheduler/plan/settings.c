@@ -43,7 +43,9 @@ static void *member(struct decoder *d, const struct key *k)
 static const char *scalar(struct decoder *d, const char *key, const struct ynode *v)
 {
     if (v->kind != YNODE_SCALAR || v->null) {
-        bad(d, v->at, "bad-type", v->null ? "leave the key out, or give it a value" : NULL,
+        bad(d, v->at, "bad-type",
+            v->null ? "leave the key out, or give it a value"
+                    : "write one word, or a text in quotes",
             arena_fmt(d->a, "'%s' takes a single value%s", key, v->null ? ", not nothing" : ""));
         return NULL;
     }
@@ -53,6 +55,23 @@ static const char *scalar(struct decoder *d, const char *key, const struct ynode
         return NULL;
     }
     return v->text;
+}
+
+static const char *bounds(struct arena *a, const struct key *k)
+{
+    static const char *const size_units[] = {"GiB", "MiB", "KiB"};
+    static const char *const time_units[] = {"d", "h", "m", "s"};
+    static const int64_t sizes[] = {INT64_C(1) << 30, INT64_C(1) << 20, INT64_C(1) << 10};
+    static const int64_t times[] = {86400 * BF_SEC, 3600 * BF_SEC, 60 * BF_SEC, BF_SEC};
+    const char *const *name = k->type == T_SIZE ? size_units : time_units;
+    const int64_t *unit = k->type == T_SIZE ? sizes : times;
+    size_t low = 0, high = 0;
+    while (k->min % unit[low] != 0)
+        low++;
+    while (k->max % unit[high] != 0)
+        high++;
+    return arena_fmt(a, "from %lld%s to %lld%s", (long long)(k->min / unit[low]), name[low],
+                     (long long)(k->max / unit[high]), name[high]);
 }
 
 static void decode_number(struct decoder *d, const struct key *k, const struct ynode *v)
@@ -75,7 +94,7 @@ static void decode_number(struct decoder *d, const struct key *k, const struct y
                                                        (long long)k->min, (long long)k->max)
                        : k->type == T_TIME ? "a duration such as 90s, 15m, 2h or 7d"
                                            : "a size such as 512MiB or 4GiB";
-    bad(d, v->at, "bad-value", rc == 0 ? "the value is out of its bounds" : NULL,
+    bad(d, v->at, "bad-value", rc == 0 ? bounds(d->a, k) : NULL,
         arena_fmt(d->a, "'%s' takes %s, not '%s'", k->name, what, text));
 }
 
@@ -143,7 +162,7 @@ static void decode_bool(struct decoder *d, const struct key *k, const struct yno
     else if (strcmp(text, "false") == 0 || strcmp(text, "no") == 0)
         *(bool *)member(d, k) = false;
     else
-        bad(d, v->at, "bad-value", NULL,
+        bad(d, v->at, "bad-value", "yes and no will do, too",
             arena_fmt(d->a, "'%s' takes true or false, not '%s'", k->name, text));
 }
 
@@ -171,7 +190,9 @@ static bool check_item(struct decoder *d, const struct key *k, const struct ynod
     if (text == NULL)
         return false;
     if (k->type == T_GLOBS && (*text == '\0' || glob_match(text, "") < 0)) {
-        bad(d, v->at, "bad-glob", NULL, arena_fmt(d->a, "'%s' is not a valid glob", text));
+        bad(d, v->at, "bad-glob",
+            "close each [ and {; a \\ takes the meaning from the character behind it",
+            arena_fmt(d->a, "'%s' is not a valid glob", text));
     } else if (k->type == T_WORDS && !is_word(text)) {
         bad(d, v->at, "bad-value", "letters, digits and . _ - between them",
             arena_fmt(d->a, "'%s' is not a valid name", text));
@@ -192,7 +213,8 @@ static void decode_list(struct decoder *d, const struct key *k, const struct yno
     struct texts list = {.set = true, .at = v->at};
     size_t n = v->kind == YNODE_LIST ? v->n : 1;
     if (v->kind == YNODE_MAP || n > SETTINGS_LIST_MAX) {
-        bad(d, v->at, v->kind == YNODE_MAP ? "bad-type" : "too-large", NULL,
+        bad(d, v->at, v->kind == YNODE_MAP ? "bad-type" : "too-large",
+            arena_fmt(d->a, "for example %s: [one, two]", k->name),
             arena_fmt(d->a, "'%s' takes a list of at most %d values", k->name, SETTINGS_LIST_MAX));
         return;
     }
@@ -211,7 +233,7 @@ static bool is_map(struct decoder *d, const char *key, const struct ynode *v)
 {
     if (v->kind == YNODE_MAP && v->n <= SETTINGS_LIST_MAX)
         return true;
-    bad(d, v->at, "bad-type", NULL,
+    bad(d, v->at, "bad-type", "keys and values, for example { NAME: value }",
         arena_fmt(d->a, "'%s' takes a map of at most %d keys", key, SETTINGS_LIST_MAX));
     return false;
 }
@@ -249,7 +271,7 @@ static void read_axis(struct decoder *d, const struct ypair *p, struct matrix *m
     if (!axis_name_ok(d, p))
         return;
     if (v->kind != YNODE_LIST || v->n == 0 || v->n > SETTINGS_LIST_MAX) {
-        bad(d, v->at, "bad-type", NULL,
+        bad(d, v->at, "bad-type", arena_fmt(d->a, "for example %s: [one, two]", p->key),
             arena_fmt(d->a, "'matrix.%s' takes a list of 1 to %d values", p->key,
                       SETTINGS_LIST_MAX));
         return;
@@ -267,7 +289,8 @@ static void read_axis(struct decoder *d, const struct ypair *p, struct matrix *m
 static void read_includes(struct decoder *d, const struct ynode *v, struct matrix *m)
 {
     if (v->kind != YNODE_LIST || v->n > SETTINGS_LIST_MAX) {
-        bad(d, v->at, "bad-type", NULL, "'matrix.include' takes a list of maps");
+        bad(d, v->at, "bad-type", "for example include: [{ site: one }]",
+            "'matrix.include' takes a list of maps");
         return;
     }
     m->include = arena_array(d->a, v->n, sizeof *m->include);
@@ -352,7 +375,7 @@ static void decode_pairs(struct decoder *d, const struct key *table, const struc
         if (k->name == NULL)
             unknown_key(d, table, &map->pair[i]);
         else if (k->rule_only && d->where != SETTINGS_RULE)
-            bad(d, map->pair[i].at, "unknown-key", NULL,
+            bad(d, map->pair[i].at, "unknown-key", "write it there, under `images`",
                 arena_fmt(d->a, "'%s' belongs to a rule of bootfarm.yaml", k->name));
         else
             decode_key(d, k, map->pair[i].value);
@@ -373,7 +396,7 @@ bool settings_decode(struct arena *a, const struct ynode *map, enum settings_whe
     if (map == NULL)
         return true;
     if (map->kind != YNODE_MAP)
-        bad(&d, map->at, "bad-type", NULL, "expected a map of keys");
+        bad(&d, map->at, "bad-type", "for example `priority: 1`", "expected a map of keys");
     else
         decode_pairs(&d, image_keys, map);
     return !d.failed;

@@ -36,8 +36,9 @@ static struct diag_at at_of(const struct builder *b, const struct fy_mark *m)
                             .column = m != NULL ? (unsigned)m->column + 1 : 1};
 }
 
-#define fail(b, at, code, ...) \
-    ((b)->failed = true, (void)diag_add((b)->d, at, code, NULL, __VA_ARGS__))
+#define fail_hint(b, at, code, hint, ...) \
+    ((b)->failed = true, (void)diag_add((b)->d, at, code, hint, __VA_ARGS__))
+#define fail(b, at, code, ...) fail_hint(b, at, code, NULL, __VA_ARGS__)
 
 static bool count_node(struct builder *b, struct diag_at at)
 {
@@ -138,7 +139,8 @@ static void take_key(struct builder *b, struct frame *f, struct ynode *node)
     f->is_merge = strcmp(node->text, "<<") == 0;
     f->key = (struct ypair){.key = node->text, .at = node->at};
     if (pair_has(f, node->text))
-        fail(b, node->at, "duplicate-key", "the key '%s' stands twice in this map", node->text);
+        fail_hint(b, node->at, "duplicate-key", "remove one of them",
+                  "the key '%s' stands twice in this map", node->text);
 }
 
 static void on_scalar(struct builder *b, struct fy_event *ev)
@@ -242,7 +244,9 @@ static void on_event(struct builder *b, struct fy_event *ev)
         break;
     case FYET_DOCUMENT_START:
         if (b->root != NULL)
-            fail(b, at_of(b, fy_event_start_mark(ev)), "yaml", "only one document a file");
+            fail_hint(b, at_of(b, fy_event_start_mark(ev)), "yaml",
+                      "remove this line and what is below, or join both",
+                      "only one document a file");
         break;
     case FYET_NONE:
     case FYET_STREAM_START:
@@ -291,6 +295,22 @@ static void run(struct builder *b, struct fy_diag *diag, const char *text, size_
         report_syntax(b, diag, text, n);
 }
 
+/* Whether it is UTF-8 without NUL; if not, *at is moved to the first byte that is wrong. */
+static bool is_text(const char *text, size_t n, struct diag_at *at)
+{
+    for (size_t i = 0; i < n;) {
+        size_t len = 1;
+        while (len < 4 && i + len < n && !utf8_valid(text + i, len))
+            len++;
+        if (text[i] == '\0' || !utf8_valid(text + i, len))
+            return false;
+        at->line += text[i] == '\n';
+        at->column = text[i] == '\n' ? 1 : at->column + (unsigned)len;
+        i += len;
+    }
+    return true;
+}
+
 static struct fy_diag *diag_make(void)
 {
     struct fy_diag_cfg cfg;
@@ -307,10 +327,13 @@ struct ynode *yaml_parse(struct arena *a, const char *file, const char *text, si
                          struct diags *d)
 {
     struct builder b = {.a = a, .d = d, .file = arena_str(a, file)};
-    struct diag_at start = {.file = b.file, .line = 1, .column = 1};
-    if (n > YAML_MAX_BYTES || memchr(text, '\0', n) != NULL || !utf8_valid(text, n)) {
-        fail(&b, start, n > YAML_MAX_BYTES ? "too-large" : "yaml",
-             n > YAML_MAX_BYTES ? "larger than 1 MiB" : "this is not UTF-8 text");
+    struct diag_at start = {.file = b.file, .line = 1, .column = 1}, bad = start;
+    if (n > YAML_MAX_BYTES) {
+        fail(&b, start, "too-large", "larger than 1 MiB");
+        return NULL;
+    }
+    if (!is_text(text, n, &bad)) {
+        fail_hint(&b, bad, "yaml", "save the file as UTF-8", "this is not UTF-8 text");
         return NULL;
     }
     struct fy_diag *diag = diag_make();

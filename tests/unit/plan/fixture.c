@@ -24,10 +24,10 @@ static int read_text(void *arg, const struct tree_entry *entry, size_t max, stru
                      struct err *e)
 {
     const struct fixture *f = arg;
-    const char *text = f->file[entry - f->entry].text;
-    if (strlen(text) > max)
+    const struct file *file = &f->file[entry - f->entry];
+    if (file->n > max)
         return err_set(e, ERR_INPUT, "%s is larger than %zu bytes", entry->path, max);
-    str_add(out, text);
+    str_addmem(out, file->text, file->n);
     return 0;
 }
 
@@ -38,10 +38,12 @@ void fixture_tree(struct fixture *f, const struct file *files)
     for (; files[n].path != NULL; n++) {
         cr_assert_lt(n, FILES_MAX);
         f->file[n] = files[n];
+        if (files[n].n == 0)
+            f->file[n].n = strlen(files[n].text);
     }
     qsort(f->file, n, sizeof *f->file, by_path);
     for (size_t i = 0; i < n; i++) {
-        struct span span = {.p = f->file[i].text, .n = strlen(f->file[i].text)};
+        struct span span = {.p = f->file[i].text, .n = f->file[i].n};
         struct sha256 hash;
         fake_hash(&span, 1, &hash);
         f->entry[i] = (struct tree_entry){.path = f->file[i].path, .kind = f->file[i].kind};

@@ -10,6 +10,7 @@
 struct file {
     const char *path, *text;
     enum tree_kind kind;
+    size_t n; /* bytes of text; 0: up to its NUL */
 };
 
 /* Order does not matter; ends with path NULL. */

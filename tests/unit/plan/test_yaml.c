@@ -45,7 +45,8 @@ static const struct {
     {"a: 1\n---\nb: 2\n", NULL, "f:2:1 yaml"},
     {"? [a]\n: 1\n", NULL, "f:1:3 yaml"},
     {"a: {<<: 1}\n", NULL, "f:1:9 yaml"},
-    {"a: \"\xff\"\n", NULL, "f:1:1 yaml"},
+    {"a: \"\xff\"\n", NULL, "f:1:5 yaml"},
+    {"a: \xc3\xa4\nb: \xc3\xa4\xc3\n", NULL, "f:2:6 yaml"},
     {"a:\tb: c: d\n", NULL, "*"},
 };
 
