@@ -58,7 +58,7 @@ static void on_asked(void *arg, const struct db_reply *r)
             log_error("cannot ask for the leadership", "error", r->message);
         return;
     }
-    if (st_read_lead(r->result[0], &term, &ms_left) || !term) {
+    if (st_read_lead(r->result[1], &term, &ms_left) || !term) {
         if (ms_left < EVERY_MS)
             again_in(l, (uint64_t)(ms_left < 10 ? 10 : ms_left));
         return;

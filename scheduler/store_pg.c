@@ -38,6 +38,7 @@ struct db_tx *st_write(struct db *db, int64_t term)
 
 void st_lead(struct db_tx *tx, const char *holder)
 {
+    call_text(tx, "select farm.evict($1::text)", holder);
     call_text(tx, "select * from farm.lead($1::text)", holder);
 }
 

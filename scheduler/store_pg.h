@@ -17,7 +17,7 @@ struct db_tx *st_write(struct db *db, int64_t term);
 #define ST_NOT_LEADER "BF001" /* SQLSTATE of a transaction whose term is over */
 
 /* ---- leadership ------------------------------------------------------------------------------ */
-void st_lead(struct db_tx *tx, const char *holder);
+void st_lead(struct db_tx *tx, const char *holder); /* two results; st_read_lead: of the second */
 void st_renew(struct db_tx *tx, int64_t term);
 /* *term 0: somebody else leads for *ms_left more. */
 int st_read_lead(const PGresult *r, int64_t *term, int64_t *ms_left) BF_MUST_CHECK;

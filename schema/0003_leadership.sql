@@ -23,6 +23,22 @@ BEGIN
     RETURN NEXT;
 END $$;
 
+CREATE FUNCTION farm.is_stale(holder text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM farm.leader l WHERE l.holder <> is_stale.holder AND l.renewed_at < clock_timestamp() - interval '3 seconds')
+$$;
+
+-- Ends the sessions of a leader that stopped for 3 s and that still hold its row (check_term). One that waits for its client to read is
+-- not idle, so that no time-out ends it, and a take-over would wait for as long as that client sleeps. With the rights of the caller,
+-- who may end sessions of its own role only.
+CREATE FUNCTION farm.evict(holder text) RETURNS bigint LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT count(*) FILTER (WHERE pg_terminate_backend(k.pid))
+      FROM pg_locks k
+      JOIN pg_stat_activity a ON a.pid = k.pid
+     WHERE farm.is_stale(holder) AND k.relation = 'farm.leader'::regclass AND k.mode = 'RowShareLock' AND k.granted
+       AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+       AND k.pid <> pg_backend_pid() AND a.usename = current_user
+$$;
+
 CREATE FUNCTION farm.renew(term bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE farm.leader l SET renewed_at = clock_timestamp() WHERE l.term = renew.term;

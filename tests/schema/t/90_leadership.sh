@@ -53,4 +53,22 @@ t4=$(q "SET lock_timeout = '20s'; SELECT term FROM farm.lead('c')")
 ok "$([ "$t4" -gt "$t3" ] 2>/dev/null; echo $?)" "a leader that is stopped within a transaction is got rid of"
 say "COMMIT;" >/dev/null 2>&1
 is "$(q "SELECT count(*) FROM farm.setting WHERE name = 'written-by'")" 0 "the woken one has written nothing"
+
+# One that is stopped while PostgreSQL sends to it is not idle: the standby ends its session.
+psql -X -q -A -t -c BEGIN -c "SELECT farm.check_term($t4)" -c "SELECT pg_backend_pid()" -c "SELECT repeat('x', 20000000) FROM pg_sleep(1)" >/dev/null 2>&1 &
+stopped=$!
+sending() { [ "$(q "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT repeat%' AND wait_event = '$1'")" = 1 ]; }
+for _ in {1..400}; do sending PgSleep && break; done
+kill -STOP "$stopped"
+for _ in {1..400}; do sending ClientWrite && break; done
+ok "$(sending ClientWrite; echo $?)" "PostgreSQL waits for a stopped leader to read"
+q "UPDATE farm.leader SET renewed_at = clock_timestamp() + interval '57 s'" >/dev/null
+is "$(q "SELECT farm.evict('d')")" 0 "nobody ends the sessions of a leader that is not stale"
+q "UPDATE farm.leader SET renewed_at = now() - interval '1 hour'" >/dev/null
+is "$(q "SET lock_timeout = '200ms'; SELECT term FROM farm.lead('d')")" "ERROR:  55P03" "its row cannot be had"
+is "$(q "SELECT farm.evict('d')")" 1 "its session is ended"
+t5=$(q "SET lock_timeout = '20s'; SELECT term FROM farm.lead('d')")
+ok "$([ "$t5" -gt "$t4" ] 2>/dev/null; echo $?)" "and the standby leads"
+kill -CONT "$stopped"
+wait "$stopped"
 echo "1..$n"
