@@ -77,6 +77,8 @@ static void read_arguments(struct parser *p, struct cf_instr *in, size_t i, size
         break;
     case CF_ARG:
         read_quoted_words(p, s, i, end);
+        if (p->words.n == 0)
+            parser_fail(p, in->at, "bad-arg", NULL, "ARG takes a name");
         break;
     case CF_ENV:
         read_env(p, s, i, end, in->at);

@@ -21,15 +21,22 @@ static bool is_context(const struct resolver *r, const char *name)
     return false;
 }
 
-/* Index + 1 of the earlier stage that a name or number means; 0: none. */
+/* Index + 1 of the earlier stage that has this name, or this number and no name; 0: none. */
 static size_t stage_named(const struct resolver *r, const char *name)
 {
-    void *hit = smap_get(&r->names, name);
-    if (hit != NULL)
-        return (size_t)(uintptr_t)hit;
+    const size_t *hit = smap_get(&r->names, name);
+    return hit != NULL ? *hit : 0;
+}
+
+/* The same, where numbers mean named stages, too: in --from and --after, but not in FROM and
+ * mounts. */
+static size_t stage_counted(const struct resolver *r, const char *name)
+{
+    size_t hit = stage_named(r, name);
     int64_t number;
-    if (parse_i64(name, 0, (int64_t)r->f->stages, &number) < 0 || (size_t)number >= r->stage)
-        return 0;
+    if (hit > 0 || parse_i64(name, 0, (int64_t)r->f->stages, &number) < 0 ||
+        (size_t)number >= r->stage)
+        return hit;
     return (size_t)number + 1;
 }
 
@@ -54,8 +61,8 @@ static size_t take_reference(struct resolver *r, enum cf_use_kind kind, const ch
                          .context = is_context(r, written) || is_context(r, x.text),
                          .at = resolver_at(r, at),
                          .stage = r->stage};
-    size_t stage = use.context ? 0 : stage_named(r, x.text);
-    if (stage > 0) {
+    size_t stage = kind == CF_USE_COPY ? stage_counted(r, x.text) : stage_named(r, x.text);
+    if (stage > 0 && !use.context) {
         needs_stage(r, stage - 1);
         return stage;
     }
@@ -79,7 +86,7 @@ static void take_after(struct resolver *r, const struct cf_flag *after)
     r->seen[r->stage].after = resolver_at(r, after->at);
     if (after->value == NULL || resolver_expand(r, after->value, after->at, header_lookup, &x) < 0)
         return;
-    size_t other = stage_named(r, x.text);
+    size_t other = stage_counted(r, x.text);
     if (other > 0)
         needs_stage(r, other - 1);
     else
@@ -125,8 +132,10 @@ static void take_source(struct resolver *r, const char *text, struct cf_pos at)
 static void take_copy(struct resolver *r, const struct cf_instr *in)
 {
     const struct cf_flag *from = find_flag(in, "from");
+    if (in->words < 2)
+        resolver_problem(r, in->at, "bad-copy", "COPY and ADD take a source and a destination");
     if (from != NULL && from->value != NULL) {
-        take_reference(r, CF_USE_COPY, from->value, from->at, scope_lookup, NULL);
+        take_reference(r, CF_USE_COPY, from->value, from->at, arg_lookup, NULL);
         return;
     }
     for (size_t i = 0; i + 1 < in->words; i++) {
@@ -160,7 +169,7 @@ static void take_mount(struct resolver *r, const struct cf_flag *f)
     const char *type = mount_key(r->a, f, "type", &at);
     const char *from = mount_key(r->a, f, "from", &at);
     if (from != NULL) {
-        take_reference(r, CF_USE_MOUNT, from, at, scope_lookup, NULL);
+        take_reference(r, CF_USE_MOUNT, from, at, arg_lookup, NULL);
         return;
     }
     if (type != NULL && strcmp(type, "bind") != 0)
@@ -221,14 +230,21 @@ static void take_triggers(struct resolver *r)
 
 static void take_stage(struct resolver *r, const struct cf_stage *s)
 {
-    struct cf_expansion name;
+    struct cf_expansion name = {.text = NULL};
     take_from(r, s->from);
     take_triggers(r);
     for (size_t i = 0; i < s->n; i++)
         take_instr(r, &s->instr[i]);
-    if (s->name != NULL &&
-        resolver_expand(r, s->name->text, s->name->at, header_lookup, &name) == 0)
-        smap_put(&r->names, name.text, (void *)(uintptr_t)(r->stage + 1));
+    if (s->name == NULL)
+        name.text = arena_fmt(r->a, "%zu", r->stage);
+    else if (resolver_expand(r, s->name->text, s->name->at, header_lookup, &name) < 0)
+        return;
+    const size_t *same = smap_get(&r->names, name.text);
+    if (same != NULL)
+        r->same_name[r->stage] = *same;
+    size_t *mine = arena_alloc(r->a, sizeof *mine);
+    *mine = r->stage + 1;
+    smap_put(&r->names, name.text, mine);
 }
 
 /* ---- the target and what it reaches ---- */
@@ -259,13 +275,18 @@ static int find_target(struct resolver *r, struct diags *errors)
     return -1;
 }
 
-static bool *mark_reached(struct resolver *r)
+static bool *mark_reached(const struct resolver *r)
 {
     bool *reached = arena_array(r->a, r->f->stages, sizeof *reached);
+    size_t link = r->links.n; /* links stand in the order of their stages */
     reached[r->target] = true;
-    for (size_t i = r->links.n; i > 0; i--) { /* links stand in the order of their stages */
-        if (reached[r->links.v[i - 1].stage])
-            reached[r->links.v[i - 1].other] = true;
+    for (size_t i = r->target + 1; i > 0; i--) {
+        size_t stage = i - 1;
+        for (; link > 0 && r->links.v[link - 1].stage == stage; link--)
+            reached[r->links.v[link - 1].other] |= reached[stage];
+        /* buildah knows stages by name: it builds all of one name, or none. */
+        if (r->same_name[stage] > 0)
+            reached[r->same_name[stage] - 1] |= reached[stage];
     }
     return reached;
 }
@@ -344,17 +365,18 @@ int cf_resolve(struct arena *a, const struct cfile *f, const struct cf_env *env,
     struct resolver r = {.a = a, .f = f, .env = env, .file = f->file};
     r.scope = arena_array(a, f->stages, sizeof *r.scope);
     r.seen = arena_array(a, f->stages, sizeof *r.seen);
+    r.same_name = arena_array(a, f->stages, sizeof *r.same_name);
     *out = (struct cf_result){0};
     read_header(&r);
     int rc = find_target(&r, errors);
     if (rc == 0) {
         for (r.stage = 0; r.stage <= r.target; r.stage++)
             take_stage(&r, &f->stage[r.stage]);
-        bool *reached = mark_reached(&r);
-        rc = report(&r, reached, errors);
+        out->reached = mark_reached(&r);
+        rc = report(&r, out->reached, errors);
         out->target = r.target;
         out->base = base_of(&r, r.target);
-        collect(&r, reached, out);
+        collect(&r, out->reached, out);
     }
     resolver_release(&r);
     return rc;

@@ -28,7 +28,8 @@ struct resolver {
     struct cf_arg *own;       /* env->arg */
     struct smap user, header; /* name → element of own; values of header ARGs */
     struct scope *scope;      /* one per stage */
-    struct smap names;        /* stage name → index + 1, the latest so far */
+    struct smap names;        /* stage name or number → index + 1 (size_t), the latest so far */
+    size_t *same_name; /* for each stage: index + 1 of the one before of that name; 0: none */
     size_t stage, target;
     const char *file; /* of the instruction at hand: the parent's for ONBUILD */
     VEC(struct cf_use) uses;
@@ -53,8 +54,10 @@ void resolver_problem(struct resolver *r, struct cf_pos at, const char *code, co
 
 /* ---- cf_scope.c: values ---- */
 
-/* What FROM sees, and what the present stage sees (cf_lookup_fn; arg is the resolver). */
+/* What FROM sees, what --from and from= see, and what all else in the present stage sees
+ * (cf_lookup_fn; arg is the resolver). */
 const char *header_lookup(void *arg, const char *name);
+const char *arg_lookup(void *arg, const char *name);
 const char *scope_lookup(void *arg, const char *name);
 /* One word; -1: the problem was noted, and *out is empty. */
 int resolver_expand(struct resolver *r, const char *text, struct cf_pos at, cf_lookup_fn *lookup,

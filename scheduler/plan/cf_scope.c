@@ -33,6 +33,17 @@ const char *header_lookup(void *arg, const char *name)
     return value != NULL ? value : builtin(r, name);
 }
 
+const char *arg_lookup(void *arg, const char *name)
+{
+    const struct resolver *r = arg;
+    for (const struct scope *s = &r->scope[r->stage]; s != NULL; s = s->base) {
+        const char *value = smap_get(&s->arg, name);
+        if (value != NULL)
+            return value;
+    }
+    return NULL;
+}
+
 const char *scope_lookup(void *arg, const char *name)
 {
     struct resolver *r = arg;
@@ -41,12 +52,7 @@ const char *scope_lookup(void *arg, const char *name)
         if (value != NULL)
             return value;
     }
-    for (const struct scope *s = &r->scope[r->stage]; s != NULL; s = s->base) {
-        const char *value = smap_get(&s->arg, name);
-        if (value != NULL)
-            return value;
-    }
-    return NULL;
+    return arg_lookup(r, name);
 }
 
 int resolver_expand(struct resolver *r, const char *text, struct cf_pos at, cf_lookup_fn *lookup,
@@ -75,14 +81,11 @@ static const char *given_value(struct resolver *r, const char *name)
     return arg->value;
 }
 
-/* What ARG gives: the definition's value, the built-in one, its own default, the header's. */
-static void declare_arg(struct resolver *r, const struct cf_word *w, cf_lookup_fn *lookup,
-                        struct smap *into)
+/* What one assignment of ARG gives: the definition's value, the built-in one, its own default, the
+ * header's. */
+static void declare_arg(struct resolver *r, const char *text, struct smap *into)
 {
-    struct cf_expansion x;
-    if (resolver_expand(r, w->text, w->at, lookup, &x) < 0)
-        return;
-    char *name = arena_str(r->a, x.text);
+    char *name = arena_str(r->a, text);
     char *value = strchr(name, '=');
     if (value != NULL)
         *value++ = '\0';
@@ -99,33 +102,46 @@ static void declare_arg(struct resolver *r, const struct cf_word *w, cf_lookup_f
     smap_put(into, name, copy);
 }
 
+/* All values of one ARG or ENV see what was there before it. NULL: one is wrong, which was noted.
+ */
+static const struct cf_expansion *expand_words(struct resolver *r, const struct cf_instr *in,
+                                               cf_lookup_fn *lookup)
+{
+    struct cf_expansion *x = arena_array(r->a, in->words + 1, sizeof *x);
+    for (size_t i = 0; i < in->words; i++) {
+        if (resolver_expand(r, in->word[i].text, in->word[i].at, lookup, &x[i]) < 0)
+            return NULL;
+    }
+    return x;
+}
+
+static void declare_all(struct resolver *r, const struct cf_instr *in, cf_lookup_fn *lookup,
+                        struct smap *into)
+{
+    const struct cf_expansion *x = expand_words(r, in, lookup);
+    for (size_t i = 0; x != NULL && i < in->words; i++)
+        declare_arg(r, x[i].text, into);
+}
+
 void read_header(struct resolver *r)
 {
     r->own = arena_memdup(r->a, r->env->arg, r->env->args * sizeof *r->own);
     for (size_t i = 0; i < r->env->args; i++)
         smap_put(&r->user, r->env->arg[i].name, &r->own[i]);
     r->in_header = true;
-    for (size_t i = 0; i < r->f->headers; i++) {
-        for (size_t k = 0; k < r->f->header[i].words; k++)
-            declare_arg(r, &r->f->header[i].word[k], header_lookup, &r->header);
-    }
+    for (size_t i = 0; i < r->f->headers; i++)
+        declare_all(r, &r->f->header[i], header_lookup, &r->header);
     r->in_header = false;
 }
 
 void declare_args(struct resolver *r, const struct cf_instr *in)
 {
-    for (size_t i = 0; i < in->words; i++)
-        declare_arg(r, &in->word[i], scope_lookup, &r->scope[r->stage].arg);
+    declare_all(r, in, scope_lookup, &r->scope[r->stage].arg);
 }
 
-/* All values of one ENV see what was there before it. */
 void declare_env(struct resolver *r, const struct cf_instr *in)
 {
-    struct cf_expansion *x = arena_array(r->a, in->words + 1, sizeof *x);
-    for (size_t i = 0; i < in->words; i++) {
-        if (resolver_expand(r, in->word[i].text, in->word[i].at, scope_lookup, &x[i]) < 0)
-            return;
-    }
-    for (size_t i = 0; i + 1 < in->words; i += 2)
+    const struct cf_expansion *x = expand_words(r, in, scope_lookup);
+    for (size_t i = 0; x != NULL && i + 1 < in->words; i += 2)
         smap_put(&r->scope[r->stage].env, x[i].text, arena_str(r->a, x[i + 1].text));
 }

@@ -113,6 +113,7 @@ struct cf_result {
     size_t target; /* index of the target stage */
     size_t
         base; /* the stage whose FROM is what the target begins with: stages may build on stages */
+    bool *reached;  /* for each stage: the target needs it */
     bool *arg_used; /* for each env->arg: the header or a reached stage declares it */
 };
 
