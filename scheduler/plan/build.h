@@ -15,11 +15,12 @@ struct draft {
     struct image image;
     const struct definition *def;
     struct names names;
-    struct text_at name_at;   /* where the name comes from */
-    const struct cfile *cf;   /* NULL: unreadable */
-    const char *real_file;    /* the Containerfile, links resolved */
-    const char *real_context; /* folder, links resolved */
-    struct cf_arg *arg;       /* all that the definition gives */
+    struct text_at name_at;    /* where the name comes from */
+    const struct cfile *cf;    /* NULL: unreadable */
+    const char *real_file;     /* the Containerfile, links resolved */
+    const struct prepro *made; /* of it, by the C preprocessor; NULL: the file is as it is */
+    const char *real_context;  /* folder, links resolved */
+    struct cf_arg *arg;        /* all that the definition gives */
     const char **arg_file;
     size_t args;
     struct named_list image_contexts; /* named contexts that are images */
@@ -35,6 +36,7 @@ struct draft {
 
 struct parsed_file {
     const struct cfile *cf;
+    const struct prepro *made; /* NULL: read as it is */
     struct diags errors;
 };
 
@@ -44,7 +46,8 @@ struct build {
     struct arena *a;
     struct definition_set defs;
     VEC(struct draft *) drafts;
-    struct smap parsed;   /* path of a Containerfile → struct parsed_file */
+    struct smap parsed;   /* path of a Containerfile (and context) → struct parsed_file */
+    struct smap made;     /* name of a preprocessed text → struct prepro */
     struct smap provided; /* reference → struct providers (needs.c) */
     struct smap shipped;  /* what a context consists of → struct ship_list */
     struct smap ignores;  /* path of an ignore file → struct ignore */

@@ -59,6 +59,8 @@ static size_t plain_name_at(const char *base)
 
 const char *definition_stem(struct arena *a, const char *base)
 {
+    if (str_ends(base, ".in")) /* what cpp makes of it has the same name without */
+        base = arena_strn(a, base, strlen(base) - strlen(".in"));
     size_t n = plain_name_at(base);
     if (n > 0 && (base[n] == '\0' || base[n] == '.'))
         return base[n] == '.' ? arena_str(a, base + n + 1) : "";

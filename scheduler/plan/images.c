@@ -214,14 +214,9 @@ static void expand_settings(struct build *b, struct draft *d)
     expand_text(b, d, &s->place_site, NAMES_STRICT);
 }
 
-static const struct parsed_file *parse_file(struct build *b, const char *path,
-                                            const struct tree_entry *entry)
+static void read_file(struct build *b, const char *path, const struct tree_entry *entry,
+                      struct parsed_file *f)
 {
-    struct parsed_file *f = smap_get(&b->parsed, path);
-    if (f != NULL)
-        return f;
-    f = arena_alloc(b->a, sizeof *f);
-    f->errors.a = b->a;
     struct str text = STR_INIT;
     struct err e = ERR_INIT;
     if (b->in->tree->read(b->in->tree->arg, entry, CF_MAX_BYTES, &text, &e) < 0)
@@ -229,7 +224,37 @@ static const struct parsed_file *parse_file(struct build *b, const char *path,
     else
         f->cf = cf_parse(b->a, path, text.p, text.len, &f->errors, &b->plan->warnings);
     str_release(&text);
-    smap_put(&b->parsed, path, f);
+}
+
+static void read_made(struct build *b, const char *path, const struct tree_entry *entry,
+                      const char *context, struct parsed_file *f)
+{
+    const struct plan_input *in = b->in;
+    f->made = prepro_run(b->a, in->tree, path, entry, context, in->preprocess, in->preprocess_arg,
+                         &f->errors);
+    if (f->made == NULL)
+        return;
+    smap_put(&b->made, f->made->name, (void *)(uintptr_t)f->made);
+    f->cf =
+        cf_parse(b->a, f->made->name, f->made->text, f->made->n, &f->errors, &b->plan->warnings);
+}
+
+/* What cpp makes of a file depends on the context, too. */
+static const struct parsed_file *parse_file(struct build *b, const char *path,
+                                            const struct tree_entry *entry, const char *context)
+{
+    bool make = prepro_is_wanted(path);
+    const char *id = make ? arena_fmt(b->a, "%s\n%s", path, context) : path;
+    struct parsed_file *f = smap_get(&b->parsed, id);
+    if (f != NULL)
+        return f;
+    f = arena_alloc(b->a, sizeof *f);
+    f->errors.a = b->a;
+    if (make)
+        read_made(b, path, entry, context, f);
+    else
+        read_file(b, path, entry, f);
+    smap_put(&b->parsed, id, f);
     return f;
 }
 
@@ -238,10 +263,7 @@ static const char *generated_by(const char *file)
 {
     static const struct {
         const char *ending, *what;
-    } kinds[] = {{".j2", "a Jinja template"},
-                 {".template", "a template"},
-                 {".tmpl", "a template"},
-                 {".in", "a file for the C preprocessor"}};
+    } kinds[] = {{".j2", "a Jinja template"}, {".template", "a template"}, {".tmpl", "a template"}};
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         if (str_ends(file, kinds[i].ending))
             return kinds[i].what;
@@ -265,7 +287,8 @@ static void set_file(struct build *b, struct draft *d)
     if (what != NULL || entry == NULL)
         return;
     d->real_file = entry->path;
-    const struct parsed_file *f = parse_file(b, d->def->file, entry);
+    const struct parsed_file *f = parse_file(b, d->def->file, entry, d->real_context);
+    d->made = f->made;
     diags_absorb(&d->errors, &f->errors, NULL);
     d->cf = f->cf != NULL && !f->cf->broken ? f->cf : NULL;
 }
@@ -301,9 +324,9 @@ static void make_draft(struct build *b, const struct definition *def, const char
     set_name(b, d);
     attach_bad(b, d);
     expand_settings(b, d);
+    set_context(b, d);
     set_file(b, d);
     make_args(b, d);
-    set_context(b, d);
     set_contexts(b, d);
     set_provides(b, d);
     set_tags(b, d);

@@ -134,6 +134,8 @@ static void find_context(struct build *b, struct draft *d)
                                  .hash = b->in->hash,
                                  .dir = d->real_context,
                                  .containerfile = d->real_file,
+                                 .made = d->made != NULL ? d->made->text : NULL,
+                                 .made_len = d->made != NULL ? d->made->n : 0,
                                  .ignore = ignore,
                                  .not_shipped = &b->defs.layer_files,
                                  .tests = &tests,

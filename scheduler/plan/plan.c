@@ -166,6 +166,16 @@ static void keep_layers(struct build *b)
     arena_take(b->a, &list, &b->plan->layer, &b->plan->layers);
 }
 
+/* Errors of preprocessed text stand where it was written. */
+static void place_made(struct build *b, struct diags *d)
+{
+    vec_for_each (i, &d->list) {
+        const struct prepro *p = smap_get(&b->made, d->list.v[i]->at.file);
+        if (p != NULL)
+            prepro_place(p, &d->list.v[i]->at);
+    }
+}
+
 static void release_build(struct build *b)
 {
     size_t pos = 0;
@@ -177,6 +187,7 @@ static void release_build(struct build *b)
         diags_release(&b->drafts.v[i]->errors);
     vec_release(&b->drafts);
     smap_release(&b->parsed);
+    smap_release(&b->made);
     smap_release(&b->shipped);
     smap_release(&b->ignores);
     release_needs(b);
@@ -200,6 +211,8 @@ void plan_make(const struct plan_input *in, struct plan *out)
     finish_drafts(&b, &order);
     keep_images(&b, &order);
     keep_layers(&b);
+    place_made(&b, &out->errors);
+    place_made(&b, &out->warnings);
     diags_sort(&out->errors);
     diags_sort(&out->warnings);
     release_build(&b);

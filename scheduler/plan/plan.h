@@ -8,6 +8,7 @@
 
 #include "common/base/hash.h"
 #include "scheduler/plan/containerfile.h"
+#include "scheduler/plan/prepro.h"
 #include "scheduler/plan/settings.h"
 #include "scheduler/plan/ship.h"
 
@@ -26,6 +27,8 @@ struct plan_input {
     const char *ref;      /* branch or tag, for {ref} */
     const struct plan_alias *alias;
     size_t aliases;
+    preprocess_fn *preprocess; /* of Containerfile.in; NULL: those are errors */
+    void *preprocess_arg;
     const char *config; /* stands in for bootfarm.yaml; NULL: none */
     size_t config_len;
     const char *config_name;

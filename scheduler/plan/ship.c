@@ -234,11 +234,29 @@ static void seal(struct shipper *s, hash_fn *hash, struct ship_list *out)
     smap_release(&s->on_way);
 }
 
+/* A text of the planner's: its name in keys is a hash of the content, as Git's are. */
+static const char *put_made(struct shipper *s, const struct tree_entry *file)
+{
+    static const char path[] = SHIP_PRIVATE "/Containerfile";
+    struct tree_entry *entry = arena_memdup(s->a, file, sizeof *file);
+    struct span span[] = {{.p = "made\n", .n = 5}, {.p = s->c->made, .n = s->c->made_len}};
+    struct sha256 hash;
+    s->c->hash(span, ARRAY_SIZE(span), &hash);
+    memcpy(entry->id.b, hash.b, sizeof entry->id.b);
+    entry->kind = TREE_FILE;
+    put(s, path, entry, TREE_FILE);
+    s->list.v[s->list.n - 1].text = s->c->made;
+    s->list.v[s->list.n - 1].text_len = s->c->made_len;
+    return path;
+}
+
 /* At its own place in the context, if that is shipped: a narrowed context has it there as well,
  * since no source covers it. Else where no COPY sees it. */
 static const char *put_containerfile(struct shipper *s)
 {
     const struct tree_entry *file = tree_find(s->c->tree, s->c->containerfile);
+    if (s->c->made != NULL)
+        return put_made(s, file);
     const char *inside = path_below(s->c->dir, s->c->containerfile);
     if (inside == NULL || !wanted(s->c, file, inside))
         inside = SHIP_PRIVATE "/Containerfile";

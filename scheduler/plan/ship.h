@@ -17,6 +17,8 @@ struct ship_entry {
     const char *path;               /* inside the tar */
     const struct tree_entry *entry; /* its content; a link stays a link when `kind` says so */
     enum tree_kind kind;
+    const char *text; /* NULL: the entry's content; else this, which the planner made of it */
+    size_t text_len;
 };
 
 struct ship_list {
@@ -30,6 +32,8 @@ struct ship_context {
     hash_fn *hash;
     const char *dir;           /* of the context, links resolved */
     const char *containerfile; /* its path in the tree, links resolved */
+    const char *made; /* what the planner made of it and travels in its place; NULL: nothing */
+    size_t made_len;
     const struct ignore *ignore;
     const struct smap *not_shipped; /* paths in the tree: configuration of the farm */
     const struct smap *tests;       /* paths in the tree: this image's test scripts */

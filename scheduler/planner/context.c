@@ -77,11 +77,20 @@ static int put_content(struct archive *ar, const struct str *text, const char *p
     return 0;
 }
 
+static int read_entry(const struct tree *t, const struct ship_entry *s, struct str *text,
+                      struct err *e)
+{
+    if (s->text == NULL)
+        return t->read(t->arg, s->entry, OBJECTS_MAX_FILE_BYTES, text, e);
+    str_addmem(text, s->text, s->text_len);
+    return 0;
+}
+
 static int put_file(struct archive *ar, struct archive_entry *ae, const struct tree *t,
                     const struct ship_entry *s, struct err *e)
 {
     struct str text = STR_INIT;
-    int rc = t->read(t->arg, s->entry, OBJECTS_MAX_FILE_BYTES, &text, e);
+    int rc = read_entry(t, s, &text, e);
     archive_entry_clear(ae);
     archive_entry_set_pathname(ae, s->path);
     if (s->kind == TREE_LINK) {
@@ -277,7 +286,7 @@ int context_unpack(const struct tree *t, const struct ship_list *list, const cha
         rc = dir_make(path, 0755, e);
         *slash = '/';
         if (rc == 0)
-            rc = t->read(t->arg, s->entry, OBJECTS_MAX_FILE_BYTES, &text, e);
+            rc = read_entry(t, s, &text, e);
         if (rc == 0 && s->kind == TREE_LINK)
             rc = symlink(text.p, path) < 0 ? err_sys(e, "%s", path) : 0;
         else if (rc == 0)

@@ -4,6 +4,7 @@
 #include "scheduler/plan/jobs.h"
 #include "scheduler/plan/reference.h"
 #include "scheduler/planner/commands.h"
+#include "scheduler/planner/cpp.h"
 #include "scheduler/planner/json.h"
 
 #include <limits.h>
@@ -71,6 +72,7 @@ int offline_plan(const struct options *o, const char *path, const char *rev, boo
     set_ref(out, o, rev);
     struct plan_input in = {.tree = &out->files.tree,
                             .hash = hash_openssl,
+                            .preprocess = cpp_run,
                             .slug = out->slug,
                             .registry = o->registry,
                             .arch = o->arch != NULL ? o->arch : host_arch(),

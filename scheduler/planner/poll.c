@@ -4,6 +4,7 @@
 #include "common/loop/file.h"
 #include "scheduler/planner/commands.h"
 #include "scheduler/planner/context.h"
+#include "scheduler/planner/cpp.h"
 #include "scheduler/planner/json.h"
 
 #define WATCH_MAX 5000
@@ -223,6 +224,7 @@ static int plan_ref(struct poll *p, const struct watched *w, json_t *plans, stru
     }
     struct plan_input in = {.tree = &files.tree,
                             .hash = hash_openssl,
+                            .preprocess = cpp_run,
                             .slug = p->slug,
                             .registry = p->registry,
                             .arch = p->arch,

@@ -11,3 +11,7 @@ endforeach()
 add_test(NAME io_planner_schema COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/io/planner/schema.sh
          $<TARGET_FILE:bootfarm-planner> ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}/schema)
 set_tests_properties(io_planner_schema PROPERTIES LABELS io TIMEOUT 300)
+
+# Containerfile.in with the real cpp, and buildah's opinion of it.
+add_test(NAME io_planner_cpp COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/io/planner/cpp.sh $<TARGET_FILE:bootfarm-planner>)
+set_tests_properties(io_planner_cpp PROPERTIES LABELS io TIMEOUT 300)

@@ -302,7 +302,7 @@ Test(definition, templates_are_refused_by_name)
     struct fixture f;
     fixture_plan(&f, files);
     expect_errors(&f, "a/Containerfile.j2:1:1 template\nb/Dockerfile.template:1:1 template\n"
-                      "c/Containerfile.in:1:1 template\nd/Containerfile:1:6 template");
+                      "c/Containerfile.in:1:1 preprocessor\nd/Containerfile:1:6 template");
     fixture_release(&f);
 }
 
