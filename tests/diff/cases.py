@@ -337,3 +337,23 @@ def pairs():
 
 def all_cases():
     return [*alone(), *pairs()]
+
+
+# ---- heredocs, which the installed buildah does not know: for other readers ----
+
+BODIES = ["", "x\n", "FROM q.io/no:1\n", "COPY --from=no a b\n", "\\\n", "# c\n\n", "x \\\n", "E2\n E\nEE\n", "ARG V=1\nRUN <<X\n", "\tx\n"]
+OPENERS = {  # what opens it → the lines that close it
+    "RUN <<E": ["E"], "RUN <<-E": ["\tE"], "RUN <<\"E\"": ["E"], "RUN <<'E'": ["E"], "RUN <<E cat": ["E"], "RUN cat <<E": ["E"],
+    "RUN <<E cat && <<F cat": ["E", "F"], "RUN cat <<E >/x": ["E"], "RUN 3<<E cat": ["E"], "RUN --mount=type=cache,target=/c <<E": ["E"],
+    "COPY <<E /x": ["E"], "COPY <<E <<F /x/": ["E", "F"], "COPY --chown=0:0 <<E /x": ["E"], "COPY a <<E /x/": ["E"], "ADD <<E /x": ["E"],
+    "COPY <<-E /x": ["\tE"], "COPY <<'E' /x": ["E"], "COPY \\\n <<E /x": ["E"], "RUN x \\\n && cat <<E": ["E"], "run <<E": ["E"],
+    # none at all
+    "RUN cat <<<E": [], "RUN : $((1<<2))": [], "RUN a<<b": [], "RUN [\"cat\", \"<<E\"]": [], "CMD cat <<E": [], "LABEL a=<<E": [],
+}
+
+
+def heredocs():
+    for opener, closers in OPENERS.items():
+        for n, body in enumerate(BODIES if closers else [""]):
+            here = "".join(body + closer + "\n" for closer in closers)
+            yield Case(f"{opener!r} with body {n}", f"FROM q.io/a:1 AS x\n{opener}\n{here}COPY --from=x a /b\nFROM x\n")

@@ -41,3 +41,11 @@ DIFFERENCES = {
     "copy with an unknown flag": FLAGS,
     "mount and network": NEWER,
 }
+
+# The same for dockerfile-ast: what the text holds → reason. Each has to be behind some difference.
+AST = {
+    "^# syntax=.*\n# escape=`": "buildah looks for the escape directive before any other one",
+    "[\f\v]": "dockerfile-ast separates words by blanks and tabs only",
+    r":\\x": "dockerfile-ast takes the escape out of a word, the reader leaves that to the expansion",
+    "RUN 3<<E": "dockerfile-ast knows no heredoc with the number of a descriptor, buildah does",
+}
