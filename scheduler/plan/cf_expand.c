@@ -7,6 +7,7 @@
 
 #define NEST_MAX 64
 #define PATTERN_VALUE_MAX 1024 /* ${X#p} and its kin try every cut of the value */
+#define WORK_MAX (CF_MAX_WORK / 4)
 
 struct expander {
     struct arena *a;
@@ -16,6 +17,7 @@ struct expander {
     const char *unset, *empty;
     struct err *e;
     int depth;
+    size_t work;
 };
 
 static int expand_until(struct expander *x, const char *stops, char *stopped, struct str *out);
@@ -63,14 +65,24 @@ static int expand_choice(struct expander *x, const char *name, bool colon, struc
     return rc;
 }
 
-static bool matches(const char *pattern, const char *value, size_t from, size_t to)
+/* Nothing matches any more where a word has used up its share; check_work() then refuses it. */
+static bool matches(struct expander *x, const struct str *pattern, const char *value, size_t from,
+                    size_t to)
 {
-    return cf_glob(pattern, value + from, to - from);
+    x->work += pattern->len * (to - from + 1);
+    return x->work <= WORK_MAX && cf_glob(pattern->p, value + from, to - from);
+}
+
+static int check_work(struct expander *x)
+{
+    if (x->work <= WORK_MAX)
+        return 0;
+    return err_set(x->e, ERR_INPUT, "the patterns in this word take too long");
 }
 
 /* The part of `value` that stays when a prefix (or suffix) that matches goes. */
-static void strip(const char *pattern, const char *value, bool suffix, bool greedy, size_t *from,
-                  size_t *to)
+static void strip(struct expander *x, const struct str *pattern, const char *value, bool suffix,
+                  bool greedy, size_t *from, size_t *to)
 {
     size_t n = strlen(value);
     *from = 0;
@@ -79,7 +91,7 @@ static void strip(const char *pattern, const char *value, bool suffix, bool gree
     bool upwards = suffix == greedy;
     for (size_t k = 0; k + 1 < n || (!upwards && k < n); k++) {
         size_t cut = upwards ? k : n - 1 - k;
-        if (suffix ? matches(pattern, value, cut, n) : matches(pattern, value, 0, cut)) {
+        if (suffix ? matches(x, pattern, value, cut, n) : matches(x, pattern, value, 0, cut)) {
             *(suffix ? to : from) = cut;
             return;
         }
@@ -118,8 +130,9 @@ static int expand_strip(struct expander *x, const char *name, struct str *out)
         rc = check_pattern_value(x, name, value);
     if (rc == 0) {
         size_t from, to;
-        strip(pattern.p, value, op == '%', greedy, &from, &to);
+        strip(x, &pattern, value, op == '%', greedy, &from, &to);
         str_addmem(out, value + from, to - from);
+        rc = check_work(x);
     }
     str_release(&pattern);
     return rc;
@@ -128,26 +141,26 @@ static int expand_strip(struct expander *x, const char *name, struct str *out)
 enum replace_where { ANYWHERE, EVERYWHERE, AT_BEGIN, AT_END };
 
 /* The longest match that starts at i: its end, or i when there is none. */
-static size_t match_end(const char *pattern, const char *value, size_t n, size_t i,
-                        enum replace_where where)
+static size_t match_end(struct expander *x, const struct str *pattern, const char *value, size_t n,
+                        size_t i, enum replace_where where)
 {
     if (where == AT_BEGIN && i != 0)
         return i;
     for (size_t j = n; j > i; j--) {
         if (where == AT_END && j != n)
             return i;
-        if (matches(pattern, value, i, j))
+        if (matches(x, pattern, value, i, j))
             return j;
     }
     return i;
 }
 
-static void replace(const char *pattern, const char *with, const char *value,
-                    enum replace_where where, struct str *out)
+static void replace(struct expander *x, const struct str *pattern, const char *with,
+                    const char *value, enum replace_where where, struct str *out)
 {
     size_t n = strlen(value), i = 0;
     while (i < n) {
-        size_t end = match_end(pattern, value, n, i, where);
+        size_t end = match_end(x, pattern, value, n, i, where);
         if (end == i) {
             str_addch(out, value[i++]);
             continue;
@@ -178,8 +191,10 @@ static int expand_replace(struct expander *x, const char *name, struct str *out)
         rc = err_set(x->e, ERR_INPUT, "${%s/} has no pattern", name);
     if (rc == 0)
         rc = check_pattern_value(x, name, value);
-    if (rc == 0)
-        replace(pattern.p, with.p, value, where, out);
+    if (rc == 0) {
+        replace(x, &pattern, with.p, value, where, out);
+        rc = check_work(x);
+    }
     str_release(&pattern);
     str_release(&with);
     return rc;
@@ -298,9 +313,9 @@ int cf_expand(struct arena *a, const char *word, cf_lookup_fn *lookup, void *arg
     struct expander x = {.a = a, .p = word, .lookup = lookup, .arg = arg, .e = e};
     struct str text = STR_INIT;
     int rc = expand_until(&x, "", NULL, &text);
+    *out = (struct cf_expansion){.text = "", .unset = x.unset, .empty = x.empty, .work = x.work};
     if (rc == 0)
-        *out = (struct cf_expansion){
-            .text = arena_strn(a, text.p, text.len), .unset = x.unset, .empty = x.empty};
+        out->text = arena_strn(a, text.p, text.len);
     str_release(&text);
     return rc;
 }

@@ -9,6 +9,7 @@ struct parser {
     struct cfile *f;
     struct diags *errors, *warnings;
     struct cf_lines lines;
+    unsigned failed;
     VEC(struct cf_instr) instrs; /* of the header, then of the present stage */
     VEC(struct cf_stage) stages;
     VEC(struct cf_word) words; /* scratch */
@@ -20,8 +21,13 @@ static inline struct diag_at parser_at(const struct parser *p, struct cf_pos pos
     return (struct diag_at){.file = p->f->file, .line = pos.line, .column = pos.column};
 }
 
-#define parser_fail(p, pos, code, hint, ...) \
-    ((p)->f->broken = true, (void)diag_add((p)->errors, parser_at(p, pos), code, hint, __VA_ARGS__))
+/* What comes behind the first CF_MAX_ERRORS says nothing new. */
+#define parser_fail(p, pos, code, hint, ...)                                         \
+    do {                                                                             \
+        (p)->f->broken = true;                                                       \
+        if ((p)->failed++ < CF_MAX_ERRORS)                                           \
+            (void)diag_add((p)->errors, parser_at(p, pos), code, hint, __VA_ARGS__); \
+    } while (0)
 
 static inline bool is_space(char c)
 {

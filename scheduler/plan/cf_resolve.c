@@ -106,7 +106,7 @@ static void take_from(struct resolver *r, const struct cf_instr *from)
     size_t base =
         take_reference(r, CF_USE_FROM, from->word[0].text, from->word[0].at, header_lookup, x.text);
     if (base > 0)
-        r->scope[r->stage].base = &r->scope[base - 1];
+        r->base[r->stage] = base;
 }
 
 /* ---- what is read from the context ---- */
@@ -293,13 +293,14 @@ static bool *mark_reached(const struct resolver *r)
 
 static int report(struct resolver *r, const bool *reached, struct diags *errors)
 {
-    int rc = 0;
+    int rc = 0, reported = 0;
     vec_for_each (i, &r->problems) {
         const struct problem *p = &r->problems.v[i];
         if (!reached[p->stage])
             continue;
-        diag_add(errors, p->at, p->code, NULL, "%s", p->message);
         rc = -1;
+        if (reported++ < CF_MAX_ERRORS)
+            diag_add(errors, p->at, p->code, NULL, "%s", p->message);
     }
     return rc;
 }
@@ -336,11 +337,10 @@ static void collect(struct resolver *r, const bool *reached, struct cf_result *o
 
 static void resolver_release(struct resolver *r)
 {
-    for (size_t i = 0; i < r->f->stages; i++) {
-        smap_release(&r->scope[i].env);
-        smap_release(&r->scope[i].arg);
+    for (size_t i = 0; i < r->f->stages; i++)
         vec_release(&r->seen[i].sources);
-    }
+    smap_release(&r->stage_env);
+    smap_release(&r->stage_arg);
     smap_release(&r->user);
     smap_release(&r->header);
     smap_release(&r->names);
@@ -352,10 +352,9 @@ static void resolver_release(struct resolver *r)
 
 static size_t base_of(const struct resolver *r, size_t stage)
 {
-    const struct scope *s = &r->scope[stage];
-    while (s->base != NULL)
-        s = s->base;
-    return (size_t)(s - r->scope);
+    while (r->base[stage] > 0)
+        stage = r->base[stage] - 1;
+    return stage;
 }
 
 int cf_resolve(struct arena *a, const struct cfile *f, const struct cf_env *env,
@@ -363,7 +362,7 @@ int cf_resolve(struct arena *a, const struct cfile *f, const struct cf_env *env,
 {
     BUG_ON(f->broken || f->stages == 0);
     struct resolver r = {.a = a, .f = f, .env = env, .file = f->file};
-    r.scope = arena_array(a, f->stages, sizeof *r.scope);
+    r.base = arena_array(a, f->stages, sizeof *r.base);
     r.seen = arena_array(a, f->stages, sizeof *r.seen);
     r.same_name = arena_array(a, f->stages, sizeof *r.same_name);
     *out = (struct cf_result){0};

@@ -5,10 +5,17 @@
 
 #include "scheduler/plan/containerfile.h"
 
-/* What a stage knows. ENV goes before ARG; a stage built on a stage inherits both. */
-struct scope {
-    const struct scope *base;
-    struct smap env, arg;
+/* The values that one name has had: newest first, at most one for each stage. */
+struct binding {
+    const struct binding *next;
+    size_t stage;
+    const char *value;
+};
+
+struct variable {
+    struct binding *newest;
+    size_t asked; /* index + 1 of the stage that asked last; 0: none since the last change */
+    const char *answer;
 };
 
 struct problem {
@@ -25,10 +32,11 @@ struct resolver {
     struct arena *a;
     const struct cfile *f;
     const struct cf_env *env;
-    struct cf_arg *own;       /* env->arg */
-    struct smap user, header; /* name → element of own; values of header ARGs */
-    struct scope *scope;      /* one per stage */
-    struct smap names;        /* stage name or number → index + 1 (size_t), the latest so far */
+    struct cf_arg *own;               /* env->arg */
+    struct smap user, header;         /* name → element of own; values of header ARGs */
+    struct smap stage_env, stage_arg; /* name → variable: ENV and ARG of the stages */
+    size_t *base;      /* for each stage: index + 1 of the stage that it is built on; 0: none */
+    struct smap names; /* stage name or number → index + 1 (size_t), the latest so far */
     size_t *same_name; /* for each stage: index + 1 of the one before of that name; 0: none */
     size_t stage, target;
     const char *file; /* of the instruction at hand: the parent's for ONBUILD */
@@ -37,6 +45,7 @@ struct resolver {
     VEC(struct link) links;
     VEC(struct link) args; /* stage (SIZE_MAX: the header) declares the argument with this index */
     bool in_header;
+    size_t expanded, work; /* what the expansions made and took so far; both are bounded */
     struct {
         bool whole;
         struct diag_at heredoc, after; /* file NULL: none */

@@ -33,26 +33,75 @@ const char *header_lookup(void *arg, const char *name)
     return value != NULL ? value : builtin(r, name);
 }
 
+/* ---- values of stages: a stage built on a stage inherits them ---- */
+
+static struct variable *variable_named(struct resolver *r, struct smap *map, const char *name)
+{
+    struct variable *v = smap_get(map, name);
+    if (v == NULL) {
+        v = arena_alloc(r->a, sizeof *v);
+        smap_put(map, name, v);
+    }
+    return v;
+}
+
+static void variable_set(struct resolver *r, struct smap *map, const char *name, const char *value)
+{
+    struct variable *v = variable_named(r, map, name);
+    if (v->newest == NULL || v->newest->stage != r->stage) {
+        struct binding *b = arena_alloc(r->a, sizeof *b);
+        *b = (struct binding){.next = v->newest, .stage = r->stage};
+        v->newest = b;
+    }
+    v->newest->value = value;
+    v->asked = 0;
+}
+
+/* The value in the present stage or in the nearest one below it. Both lists go down in stages, so
+ * this takes no more steps than they are long. */
+static const char *variable_get(const struct resolver *r, const struct smap *map, const char *name)
+{
+    struct variable *v = smap_get(map, name);
+    if (v == NULL)
+        return NULL;
+    if (v->asked == r->stage + 1)
+        return v->answer;
+    const struct binding *b = v->newest;
+    size_t stage = r->stage + 1;
+    while (b != NULL && stage > 0 && b->stage + 1 != stage) {
+        if (b->stage + 1 > stage)
+            b = b->next;
+        else
+            stage = r->base[stage - 1];
+    }
+    v->asked = r->stage + 1;
+    v->answer = b != NULL && stage > 0 ? b->value : NULL;
+    return v->answer;
+}
+
 const char *arg_lookup(void *arg, const char *name)
 {
     const struct resolver *r = arg;
-    for (const struct scope *s = &r->scope[r->stage]; s != NULL; s = s->base) {
-        const char *value = smap_get(&s->arg, name);
-        if (value != NULL)
-            return value;
-    }
-    return NULL;
+    return variable_get(r, &r->stage_arg, name);
 }
 
 const char *scope_lookup(void *arg, const char *name)
 {
-    struct resolver *r = arg;
-    for (const struct scope *s = &r->scope[r->stage]; s != NULL; s = s->base) {
-        const char *value = smap_get(&s->env, name);
-        if (value != NULL)
-            return value;
+    const struct resolver *r = arg;
+    const char *value = variable_get(r, &r->stage_env, name);
+    return value != NULL ? value : arg_lookup(arg, name);
+}
+
+/* ---- words ---- */
+
+/* Values that copy each other grow faster than the text: false when the file has had its share. */
+static bool may_expand(struct resolver *r, struct cf_pos at)
+{
+    if (r->expanded > CF_MAX_EXPANDED || r->work > CF_MAX_WORK) {
+        resolver_problem(r, at, "too-large", "the values of variables take too much together");
+        return false;
     }
-    return arg_lookup(r, name);
+    return true;
 }
 
 int resolver_expand(struct resolver *r, const char *text, struct cf_pos at, cf_lookup_fn *lookup,
@@ -63,7 +112,14 @@ int resolver_expand(struct resolver *r, const char *text, struct cf_pos at, cf_l
         *out = (struct cf_expansion){.text = text};
         return 0;
     }
-    if (cf_expand(r->a, text, lookup, r, out, &e) == 0)
+    if (!may_expand(r, at)) {
+        *out = (struct cf_expansion){.text = ""};
+        return -1;
+    }
+    int rc = cf_expand(r->a, text, lookup, r, out, &e);
+    r->expanded += rc == 0 ? strlen(out->text) : CF_MAX_VALUE / 16;
+    r->work += out->work;
+    if (rc == 0)
         return 0;
     resolver_problem(r, at, "bad-substitution", arena_str(r->a, e.msg));
     *out = (struct cf_expansion){.text = ""};
@@ -83,7 +139,7 @@ static const char *given_value(struct resolver *r, const char *name)
 
 /* What one assignment of ARG gives: the definition's value, the built-in one, its own default, the
  * header's. */
-static void declare_arg(struct resolver *r, const char *text, struct smap *into)
+static void declare_arg(struct resolver *r, const char *text)
 {
     char *name = arena_str(r->a, text);
     char *value = strchr(name, '=');
@@ -98,8 +154,10 @@ static void declare_arg(struct resolver *r, const char *text, struct smap *into)
         given = smap_get(&r->header, name);
     if (given == NULL)
         return;
-    char *copy = arena_str(r->a, given);
-    smap_put(into, name, copy);
+    if (r->in_header)
+        smap_put(&r->header, name, arena_str(r->a, given));
+    else
+        variable_set(r, &r->stage_arg, name, given);
 }
 
 /* All values of one ARG or ENV see what was there before it. NULL: one is wrong, which was noted.
@@ -115,12 +173,11 @@ static const struct cf_expansion *expand_words(struct resolver *r, const struct 
     return x;
 }
 
-static void declare_all(struct resolver *r, const struct cf_instr *in, cf_lookup_fn *lookup,
-                        struct smap *into)
+void declare_args(struct resolver *r, const struct cf_instr *in)
 {
-    const struct cf_expansion *x = expand_words(r, in, lookup);
+    const struct cf_expansion *x = expand_words(r, in, r->in_header ? header_lookup : scope_lookup);
     for (size_t i = 0; x != NULL && i < in->words; i++)
-        declare_arg(r, x[i].text, into);
+        declare_arg(r, x[i].text);
 }
 
 void read_header(struct resolver *r)
@@ -130,18 +187,13 @@ void read_header(struct resolver *r)
         smap_put(&r->user, r->env->arg[i].name, &r->own[i]);
     r->in_header = true;
     for (size_t i = 0; i < r->f->headers; i++)
-        declare_all(r, &r->f->header[i], header_lookup, &r->header);
+        declare_args(r, &r->f->header[i]);
     r->in_header = false;
-}
-
-void declare_args(struct resolver *r, const struct cf_instr *in)
-{
-    declare_all(r, in, scope_lookup, &r->scope[r->stage].arg);
 }
 
 void declare_env(struct resolver *r, const struct cf_instr *in)
 {
     const struct cf_expansion *x = expand_words(r, in, scope_lookup);
     for (size_t i = 0; x != NULL && i + 1 < in->words; i += 2)
-        smap_put(&r->scope[r->stage].env, x[i].text, arena_str(r->a, x[i + 1].text));
+        variable_set(r, &r->stage_env, x[i].text, x[i + 1].text);
 }

@@ -15,7 +15,10 @@
 
 #define CF_MAX_BYTES ((size_t)4 * 1024 * 1024)
 #define CF_MAX_STAGES 1000
-#define CF_MAX_VALUE ((size_t)64 * 1024) /* of one expanded word */
+#define CF_MAX_VALUE ((size_t)64 * 1024)           /* of one expanded word */
+#define CF_MAX_EXPANDED ((size_t)16 * 1024 * 1024) /* of all expanded words of one image */
+#define CF_MAX_WORK ((size_t)64 * 1024 * 1024)     /* steps of ${X#p} and its kin, of one image */
+#define CF_MAX_ERRORS 100                          /* more in one file are not reported */
 
 struct cf_pos {
     unsigned line, column;
@@ -131,6 +134,7 @@ struct cf_expansion {
     const char *text;
     const char *unset; /* the first variable without a value that was used without a default */
     const char *empty; /* the same for one whose value is empty */
+    size_t work;       /* steps that patterns took, also where the word is refused */
 };
 
 /* Quotes, escapes, $X and ${X…} in one word. -1: *e says what is wrong. */

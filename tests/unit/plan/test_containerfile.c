@@ -579,6 +579,102 @@ Test(containerfile, values_cannot_explode)
     arena_release(&a);
 }
 
+/* Each value is within its bound, but there are many of them. */
+Test(containerfile, values_together_are_bounded)
+{
+    struct arena a = ARENA_INIT;
+    struct diags d = {.a = &a};
+    struct str s = STR_INIT;
+    str_add(&s, "ARG V=");
+    for (int i = 0; i < 60000; i++)
+        str_addch(&s, 'x');
+    str_add(&s, "\n");
+    for (int i = 0; i < 1000; i++)
+        str_addf(&s, "ARG A%d=$V\n", i);
+    str_add(&s, "FROM a.io/b\n");
+    const struct cfile *f = cf_parse(&a, "f", s.p, s.len, &d, &d);
+    struct cf_env env = {.arch = "amd64"};
+    struct cf_result r;
+    cr_expect_eq(cf_resolve(&a, f, &env, &d, &r), -1);
+    cr_expect_str_eq(d.list.v[0]->code, "too-large");
+    cr_expect_eq(d.list.v[0]->at.line, 282);
+    cr_expect_eq(d.list.v[0]->at.column, 5);
+    cr_expect_lt(a.total, 64 * 1024 * 1024);
+    str_release(&s);
+    diags_release(&d);
+    arena_release(&a);
+}
+
+Test(containerfile, patterns_together_are_bounded)
+{
+    struct arena a = ARENA_INIT;
+    struct diags d = {.a = &a};
+    struct str s = STR_INIT;
+    str_add(&s, "ARG "
+                "V="
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                "aaaaaa\n");
+    for (int i = 0; i < 4000; i++)
+        str_add(&s, "ARG A=${V//*a*a*b/x}\n");
+    str_add(&s, "FROM a.io/b\n");
+    const struct cfile *f = cf_parse(&a, "f", s.p, s.len, &d, &d);
+    struct cf_env env = {.arch = "amd64"};
+    struct cf_result r;
+    cr_expect_eq(cf_resolve(&a, f, &env, &d, &r), -1);
+    cr_expect_str_eq(d.list.v[0]->code, "too-large");
+    str_release(&s);
+    diags_release(&d);
+    arena_release(&a);
+}
+
+Test(containerfile, a_hundred_errors_are_enough)
+{
+    struct arena a = ARENA_INIT;
+    struct diags d = {.a = &a};
+    struct str s = STR_INIT;
+    for (int i = 0; i < 5000; i++)
+        str_add(&s, "FORM a.io/b\n");
+    const struct cfile *f = cf_parse(&a, "f", s.p, s.len, &d, &d);
+    cr_expect(f->broken);
+    cr_expect_eq(d.list.n, CF_MAX_ERRORS);
+    str_clear(&s);
+    diags_release(&d);
+    d = (struct diags){.a = &a};
+    str_add(&s, "FROM a.io/b\n");
+    for (int i = 0; i < 5000; i++)
+        str_add(&s, "COPY a\n");
+    f = cf_parse(&a, "f", s.p, s.len, &d, &d);
+    struct cf_env env = {.arch = "amd64"};
+    struct cf_result r;
+    cr_expect_eq(cf_resolve(&a, f, &env, &d, &r), -1);
+    cr_expect_eq(d.list.n, CF_MAX_ERRORS);
+    str_release(&s);
+    diags_release(&d);
+    arena_release(&a);
+}
+
+/* A value that a stage inherits is the one at the end of the stage below it. */
+Test(containerfile, long_chains_of_stages)
+{
+    struct arena a = ARENA_INIT;
+    struct diags d = {.a = &a};
+    struct str s = STR_INIT;
+    str_add(&s, "FROM a.io/b AS s0\nARG V=bottom\n");
+    for (int i = 1; i < CF_MAX_STAGES; i++)
+        str_addf(&s, "FROM s%d AS s%d\nARG W%d=%d\n", i - 1, i, i % 7, i);
+    str_add(&s, "COPY --from=c.io/$V-$W3-$W4 a b\n");
+    const struct cfile *f = cf_parse(&a, "f", s.p, s.len, &d, &d);
+    struct cf_env env = {.arch = "amd64"};
+    struct cf_result r;
+    cr_assert_eq(cf_resolve(&a, f, &env, &d, &r), 0);
+    cr_assert_eq(r.uses, 2);
+    cr_expect_str_eq(r.use[1].expanded, "c.io/bottom-997-998");
+    cr_expect_eq(r.base, 0);
+    str_release(&s);
+    diags_release(&d);
+    arena_release(&a);
+}
+
 Test(containerfile, which_arguments_matter)
 {
     static const char text[] = "ARG H\nFROM a.io/b AS unused\nARG U\nFROM c.io/d\nARG S=1\n";

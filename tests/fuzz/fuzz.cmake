@@ -1,0 +1,21 @@
+# Fuzzers are built by the preset "fuzz" and by nothing else. Each starts from the files of seeds.py and runs a minute.
+if(BOOTFARM_FUZZ)
+  set(BOOTFARM_FUZZ_SECONDS 60 CACHE STRING "how long ctest runs each fuzzer")
+  add_custom_target(fuzzers)
+  foreach(part containerfile words reference)
+    add_executable(fuzz_${part} fuzz/${part}.c)
+    target_link_libraries(fuzz_${part} PRIVATE bf_plan bf_flags)
+    target_link_options(fuzz_${part} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers fuzz_${part})
+    add_test(NAME fuzz_${part}
+      COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/fuzz $<TARGET_FILE:fuzz_${part}> ${part} ${BOOTFARM_FUZZ_SECONDS})
+    set_tests_properties(fuzz_${part} PROPERTIES LABELS fuzz TIMEOUT 7200)
+  endforeach()
+endif()
+
+if(NOT BOOTFARM_SANITIZE)
+  add_executable(fuzz_linear fuzz/linear.c)
+  target_link_libraries(fuzz_linear PRIVATE bf_plan bf_flags)
+  add_test(NAME fuzz_linear COMMAND fuzz_linear)
+  set_tests_properties(fuzz_linear PROPERTIES LABELS fuzz TIMEOUT 300)
+endif()
