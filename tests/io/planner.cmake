@@ -15,3 +15,16 @@ set_tests_properties(io_planner_schema PROPERTIES LABELS io TIMEOUT 300)
 # Containerfile.in with the real cpp, and buildah's opinion of it.
 add_test(NAME io_planner_cpp COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/io/planner/cpp.sh $<TARGET_FILE:bootfarm-planner>)
 set_tests_properties(io_planner_cpp PROPERTIES LABELS io TIMEOUT 300)
+# Whole histories: every kind of change against a brute-force model, that this comparison can fail, and 2,000 commits one after the other.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+set(replay_commits 2000)
+set(property_seeds 1-6)
+if(BOOTFARM_SANITIZE)
+  set(replay_commits 300)
+  set(property_seeds 1-2)
+endif()
+add_test(NAME io_planner_property COMMAND ${CMAKE_CURRENT_LIST_DIR}/planner/history property --seeds ${property_seeds})
+add_test(NAME io_planner_property_fails COMMAND ${CMAKE_CURRENT_LIST_DIR}/planner/history_fails)
+add_test(NAME io_planner_replay COMMAND ${CMAKE_CURRENT_LIST_DIR}/planner/history replay --commits ${replay_commits})
+set_tests_properties(io_planner_property io_planner_property_fails io_planner_replay PROPERTIES LABELS io TIMEOUT 600
+  ENVIRONMENT "BOOTFARM_PLANNER=$<TARGET_FILE:bootfarm-planner>;PYTHONDONTWRITEBYTECODE=1")
