@@ -18,7 +18,7 @@ set_tests_properties(io_planner_cpp PROPERTIES LABELS io TIMEOUT 300)
 # Whole histories: every kind of change against a brute-force model, that this comparison can fail, and 2,000 commits one after the other.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(replay_commits 2000)
-set(property_seeds 1-6)
+set(property_seeds 1-4)
 if(BOOTFARM_SANITIZE)
   set(replay_commits 300)
   set(property_seeds 1-2)
