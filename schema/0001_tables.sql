@@ -159,7 +159,7 @@ CREATE TABLE farm.image_site (
 );
 CREATE INDEX image_site_of_site ON farm.image_site (site_id);
 
--- Edges between images of one ref, and to external bases.
+-- Edges between images (of one ref; 0020 adds those across refs), and to external bases.
 CREATE TABLE farm.image_parent (
     image_arch_id  bigint NOT NULL REFERENCES farm.image_arch ON DELETE CASCADE,
     parent_arch_id bigint NOT NULL REFERENCES farm.image_arch,

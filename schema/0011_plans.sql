@@ -24,7 +24,7 @@ CREATE UNLOGGED TABLE farm.plan_stage (
 
 -- Whether a definition error speaks of the image: then a plan without that image does not mean that it is gone.
 CREATE FUNCTION farm.error_concerns(error jsonb, name text, spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT error->>'image' = name OR error->>'file' IS NULL OR error->>'file' = 'bootfarm.yaml' OR error->>'file' = spec->>'file'
+    SELECT error->>'image' = name OR error->'images' ? name OR error->'images' = '[]' OR error->>'file' IS NULL OR error->>'file' = 'bootfarm.yaml' OR error->>'file' = spec->>'file'
            OR regexp_replace(error->>'file', '[^/]*$', '') = regexp_replace(spec->>'file', '[^/]*$', '')
 $$;
 
@@ -252,6 +252,8 @@ DECLARE
     revision bigint;
     errors jsonb;
     removed bigint[];
+    made bigint[];
+    across record;
 BEGIN
     PERFORM farm.my_term();
     IF NOT EXISTS (SELECT FROM farm.repo p WHERE p.id = repo AND p.removed_at IS NULL) THEN
@@ -283,9 +285,9 @@ BEGIN
     PERFORM farm.add_definition_error(r.id, revision, 'warning', e) FROM jsonb_array_elements(coalesce(plan->'warnings', '[]')) e;
     PERFORM farm.compare_staged(r.id, revision);
     removed := farm.store_staged(r.id, revision, errors);
-    RETURN QUERY
-    WITH made AS (SELECT farm.add_jobs(farm.staged_jobs(revision), 0) AS ids)
-    SELECT m.ids, ARRAY(SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY 1) || removed FROM made m;
+    made := farm.add_jobs(farm.staged_jobs(revision), 0);
+    SELECT c.* INTO across FROM farm.commit_across(r.id, revision) c;
+    RETURN QUERY SELECT made || across.jobs, ARRAY(SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision UNION SELECT unnest(removed || across.image_archs) ORDER BY 1);
     DELETE FROM farm.plan_stage s WHERE s.revision_id = revision;
     PERFORM set_config('enable_nestloop', 'on', true), pg_notify('farm_change', 'images');
 END $$;

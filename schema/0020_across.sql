@@ -1,0 +1,228 @@
+-- 0020_across: edges between refs and repositories. What a plan calls external, but another watched ref of the farm releases, is a
+-- parent like any other: its digest is pinned, and what is built from it is built again when it is.
+--
+-- Such an edge stands in image_parent with the reference that makes it one. It comes and goes with either side: the image that needs
+-- the reference, and the one that provides it; without a provider the reference is an external base again.
+
+ALTER TABLE farm.image_parent ADD COLUMN reference text;                -- NULL: an edge within one ref, which the planner found
+CREATE INDEX image_parent_across ON farm.image_parent (reference) WHERE reference IS NOT NULL;
+
+-- By which references other refs may mean an image.
+CREATE TABLE farm.provided (
+    reference text NOT NULL,                    -- normalised
+    image_id  bigint NOT NULL REFERENCES farm.image ON DELETE CASCADE,
+    PRIMARY KEY (reference, image_id)
+);
+CREATE INDEX provided_by ON farm.provided (image_id);
+
+-- Its releases (those tags that are known beforehand), and of `provides` what lies below the repository's own name.
+CREATE FUNCTION farm.references_of(i farm.image, slug text, registry text) RETURNS SETOF text LANGUAGE sql IMMUTABLE AS $$
+    SELECT registry || '/' || slug || '/' || i.name || ':' || t.tag FROM jsonb_array_elements_text(coalesce(i.spec->'publish'->'tags', '[]')) t (tag) WHERE t.tag !~ '[{]'
+    UNION
+    SELECT p.reference FROM jsonb_array_elements_text(coalesce(i.spec->'provides', '[]')) p (reference) WHERE starts_with(p.reference, registry || '/' || slug || '/')
+$$;
+
+-- Brings `provided` in line with what the ref wants now; returns the references of which something changed.
+CREATE FUNCTION farm.provide(of_ref bigint) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    registry constant text := (SELECT s.value FROM farm.setting s WHERE s.name = 'release_registry');
+    changed text[];
+BEGIN
+    WITH now AS MATERIALIZED (
+        SELECT q.reference, i.id
+          FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id
+         CROSS JOIN LATERAL farm.references_of(i, p.slug, registry) q (reference)
+         WHERE i.ref_id = of_ref AND i.removed_at IS NULL AND r.gone_at IS NULL AND p.removed_at IS NULL
+    ), gone AS (
+        DELETE FROM farm.provided p USING farm.image i
+         WHERE i.id = p.image_id AND i.ref_id = of_ref AND NOT EXISTS (SELECT FROM now n WHERE n.reference = p.reference AND n.id = p.image_id)
+        RETURNING p.reference
+    ), new AS (
+        INSERT INTO farm.provided (reference, image_id) SELECT n.reference, n.id FROM now n ON CONFLICT DO NOTHING RETURNING reference
+    )
+    SELECT coalesce(array_agg(c.reference), '{}') INTO changed FROM (SELECT g.reference FROM gone g UNION SELECT n.reference FROM new n) c;
+    RETURN changed;
+END $$;
+
+CREATE FUNCTION farm.users_of(refs text[]) RETURNS bigint[] LANGUAGE sql STABLE AS $$
+    SELECT ARRAY(SELECT e.image_arch_id FROM farm.image_parent e WHERE e.reference = ANY (refs)
+                 UNION
+                 SELECT e.image_arch_id FROM farm.base b JOIN farm.image_base e ON e.base_id = b.id WHERE b.reference = ANY (refs))
+$$;
+
+CREATE FUNCTION farm.stands_on(arch bigint, other bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE up (id) AS (
+        SELECT arch
+        UNION
+        SELECT e.parent_arch_id FROM up u JOIN farm.image_parent e ON e.image_arch_id = u.id
+    )
+    SELECT EXISTS (SELECT FROM up u WHERE u.id = other)
+$$;
+
+-- Images of two refs that are built from each other would rebuild each other for ever: one of them takes the other as it was released.
+CREATE FUNCTION farm.warn_of_circle(child bigint, reference text, parent bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    c record;
+    error jsonb;
+BEGIN
+    SELECT i.ref_id, a.spec->>'file' AS file, v.id AS revision INTO c
+      FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id JOIN farm.ref r ON r.id = i.ref_id JOIN farm.revision v ON v.ref_id = r.id AND v.serial = r.serial
+     WHERE a.id = child;
+    error := jsonb_build_object('file', c.file, 'code', 'cycle', 'message',
+                                format('%s is built from this image: it is taken as released, and is not followed', farm.image_title((SELECT a.image_id FROM farm.image_arch a WHERE a.id = parent))),
+                                'hint', format('let one of the two not depend on %s', reference));
+    IF NOT EXISTS (SELECT FROM farm.definition_error d WHERE d.ref_id = c.ref_id AND d.file = c.file AND d.code = 'cycle' AND d.message = error->>'message') THEN
+        PERFORM farm.add_definition_error(c.ref_id, c.revision, 'warning', error);
+    END IF;
+END $$;
+
+-- Edges across refs, and bases, of these images as they should be now; returns those of which an edge changed. Several that provide one
+-- reference: the repository whose own name it is, its default ref.
+CREATE FUNCTION farm.relink(archs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    changed bigint[];
+    edge record;
+    wanted jsonb;
+BEGIN
+    IF cardinality(archs) = 0 THEN
+        RETURN '{}';
+    END IF;
+    WITH need AS MATERIALIZED (
+        SELECT a.id AS child, i.ref_id, e->>'ref' AS reference, coalesce(e->>'arch', a.arch) AS arch
+          FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id CROSS JOIN jsonb_array_elements(coalesce(a.spec->'externals', '[]')) e
+         WHERE a.id = ANY (archs) AND a.removed_at IS NULL AND i.removed_at IS NULL
+    ), owner AS (
+        SELECT DISTINCT ON (n.child, n.reference, n.arch) n.child, n.reference, o.id AS parent
+          FROM need n
+          JOIN farm.provided p ON p.reference = n.reference
+          JOIN farm.image i ON i.id = p.image_id AND i.removed_at IS NULL AND i.ref_id <> n.ref_id
+          JOIN farm.image_arch o ON o.image_id = i.id AND o.arch = n.arch AND o.removed_at IS NULL
+          JOIN farm.ref r ON r.id = i.ref_id
+          JOIN farm.repo q ON q.id = r.repo_id
+         ORDER BY n.child, n.reference, n.arch, length(q.slug) DESC, (r.name = q.head) DESC NULLS LAST, i.id
+    )
+    SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('child', o.child, 'reference', o.reference, 'parent', o.parent)), '[]') INTO wanted FROM owner o;
+
+    WITH gone AS (
+        DELETE FROM farm.image_parent e
+         WHERE e.image_arch_id = ANY (archs) AND e.reference IS NOT NULL
+           AND NOT EXISTS (SELECT FROM jsonb_to_recordset(wanted) w (child bigint, parent bigint) WHERE w.child = e.image_arch_id AND w.parent = e.parent_arch_id)
+        RETURNING e.image_arch_id
+    )
+    SELECT coalesce(array_agg(DISTINCT g.image_arch_id), '{}') INTO changed FROM gone g;
+    FOR edge IN SELECT w.child, min(w.reference) AS reference, w.parent FROM jsonb_to_recordset(wanted) w (child bigint, reference text, parent bigint)
+                 WHERE NOT EXISTS (SELECT FROM farm.image_parent e WHERE e.image_arch_id = w.child AND e.parent_arch_id = w.parent)
+                 GROUP BY w.child, w.parent ORDER BY w.child, w.parent LOOP
+        IF farm.stands_on(edge.parent, edge.child) THEN
+            PERFORM farm.warn_of_circle(edge.child, edge.reference, edge.parent);
+        ELSE
+            INSERT INTO farm.image_parent (image_arch_id, parent_arch_id, reference) VALUES (edge.child, edge.parent, edge.reference);
+            changed := changed || edge.child;
+        END IF;
+    END LOOP;
+
+    -- A reference is a base exactly if it makes no edge.
+    WITH need AS MATERIALIZED (
+        SELECT a.id AS child, b.id AS base_id,
+               EXISTS (SELECT FROM jsonb_to_recordset(wanted) w (child bigint, reference text, parent bigint)
+                         JOIN farm.image_parent p ON p.image_arch_id = w.child AND p.parent_arch_id = w.parent
+                        WHERE w.child = a.id AND w.reference = b.reference) AS linked
+          FROM farm.image_arch a CROSS JOIN jsonb_array_elements(coalesce(a.spec->'externals', '[]')) e
+          JOIN farm.base b ON b.reference = e->>'ref' AND b.arch = coalesce(e->>'arch', a.arch)
+         WHERE a.id = ANY (archs) AND (jsonb_array_length(wanted) > 0 OR a.id = ANY (changed))
+    ), gone AS (
+        DELETE FROM farm.image_base e USING need n WHERE n.linked AND e.image_arch_id = n.child AND e.base_id = n.base_id
+    )
+    INSERT INTO farm.image_base (image_arch_id, base_id) SELECT n.child, n.base_id FROM need n WHERE NOT n.linked ON CONFLICT DO NOTHING;
+    RETURN changed;
+END $$;
+
+-- What else is to be built because the ref was planned: what stands on its changed images in other refs, and what found another parent.
+-- Jobs that wait already take what their parents give; they are not doubled.
+CREATE FUNCTION farm.jobs_across(of_ref bigint, revision bigint, relinked bigint[]) RETURNS farm.wanted_job[] LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE own AS (
+        SELECT s.image_arch_id AS id FROM farm.plan_stage s WHERE s.revision_id = revision AND s.recipe_changed
+    ), reached (id) AS (
+        SELECT o.id FROM own o
+        UNION
+        SELECT a.id FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id WHERE a.id = ANY (relinked) AND i.ref_id <> of_ref
+        UNION
+        SELECT e.image_arch_id FROM reached r JOIN farm.image_parent e ON e.parent_arch_id = r.id
+    ), arch AS MATERIALIZED (
+        SELECT a.id, a.image_id, v.id AS revision_id, farm.is_manual(i.spec) AS manual, coalesce((a.spec->>'wave')::int, 0) AS wave,
+               (SELECT min(farm.image_title(p.image_id)) FROM farm.image_parent e JOIN farm.image_arch p ON p.id = e.parent_arch_id
+                 WHERE e.image_arch_id = a.id AND (e.parent_arch_id IN (SELECT q.id FROM reached q) OR e.reference IS NOT NULL)) AS because_of
+          FROM reached r
+          JOIN farm.image_arch a ON a.id = r.id
+          JOIN farm.image i ON i.id = a.image_id
+          JOIN farm.ref f ON f.id = i.ref_id
+          JOIN farm.revision v ON v.ref_id = f.id AND v.serial = f.serial
+         WHERE a.id NOT IN (SELECT o.id FROM own o) AND a.removed_at IS NULL AND i.removed_at IS NULL AND i.broken_at IS NULL
+           AND NOT EXISTS (SELECT FROM farm.job j WHERE j.image_arch_id = a.id AND j.kind = 'build' AND j.state = 'waiting')
+    ), image AS (
+        SELECT a.image_id, a.revision_id, a.manual, min(a.wave) AS wave, min(a.because_of) AS because_of FROM arch a GROUP BY 1, 2, 3
+    ), chain AS (
+        SELECT a.wave, a.image_id, k.step, k.kind, a.id AS arch, NULL::bigint AS site, a.revision_id, a.because_of
+          FROM arch a CROSS JOIN (VALUES (1, 'build'), (2, 'test')) k (step, kind)
+        UNION ALL
+        SELECT i.wave, i.image_id, 3, 'publish', NULL, NULL, i.revision_id, i.because_of FROM image i WHERE NOT i.manual
+        UNION ALL
+        SELECT i.wave, i.image_id, 4, 'mirror', NULL, s.site_id, i.revision_id, i.because_of
+          FROM image i JOIN farm.image_site s ON s.image_id = i.image_id WHERE NOT i.manual
+    )
+    SELECT coalesce(array_agg((c.kind, c.image_id, c.arch, c.site, c.revision_id, 'parent', c.because_of)::farm.wanted_job
+                              ORDER BY c.wave, c.image_id, c.step, c.arch, c.site), '{}') FROM chain c
+$$;
+
+-- The part of plan_commit that looks beyond its ref; after store_staged.
+CREATE FUNCTION farm.commit_across(of_ref bigint, revision bigint, OUT jobs bigint[], OUT image_archs bigint[]) LANGUAGE plpgsql AS $$
+DECLARE
+    changed text[] := farm.provide(of_ref);
+BEGIN
+    changed := changed || ARRAY(SELECT p.reference FROM farm.plan_stage s JOIN farm.provided p ON p.image_id = s.image_id WHERE s.revision_id = revision AND s.because = 'new');
+    image_archs := farm.relink(ARRAY(SELECT u FROM unnest(farm.users_of(changed)) u
+                                     UNION SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed));
+    jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
+END $$;
+
+-- What refs or repositories that are gone released stays where it was released: an external base of those that need it.
+CREATE OR REPLACE FUNCTION farm.remove_images(of_refs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    gone bigint[];
+    changed text[] := '{}';
+    r bigint;
+BEGIN
+    WITH removed AS (
+        UPDATE farm.image i SET removed_at = now() WHERE i.ref_id = ANY (of_refs) AND i.removed_at IS NULL RETURNING i.id
+    )
+    SELECT coalesce(array_agg(a.id ORDER BY a.id), '{}') INTO gone FROM removed m JOIN farm.image_arch a ON a.image_id = m.id;
+    FOREACH r IN ARRAY of_refs LOOP
+        changed := changed || farm.provide(r);
+    END LOOP;
+    RETURN gone || farm.relink(farm.users_of(changed));
+END $$;
+
+-- As in 0005, and: an external that was pinned as an image is one of another ref.
+CREATE OR REPLACE FUNCTION farm.build_pins(image_id bigint, spec jsonb, pins jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        WITH used AS (
+            SELECT 1 AS kind, e.ord, e.value, 'image:' || pa.id AS pin
+              FROM jsonb_array_elements(spec->'parents') WITH ORDINALITY e (value, ord)
+              JOIN farm.image me ON me.id = build_pins.image_id
+              LEFT JOIN farm.image p ON p.ref_id = me.ref_id AND p.name = e.value->>'image'
+              LEFT JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = e.value->>'arch'
+            UNION ALL
+            SELECT 2, e.ord, e.value,
+                   CASE WHEN pins ? ('base:' || b.id) THEN 'base:' || b.id
+                        ELSE coalesce((SELECT min('image:' || p.id)
+                                         FROM farm.provided v JOIN farm.image_arch p ON p.image_id = v.image_id AND p.arch = e.value->>'arch'
+                                        WHERE v.reference = e.value->>'ref' AND pins ? ('image:' || p.id)), 'base:' || b.id) END
+              FROM jsonb_array_elements(spec->'externals') WITH ORDINALITY e (value, ord)
+              LEFT JOIN farm.base b ON b.reference = e.value->>'ref' AND b.arch = e.value->>'arch'
+        )
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+                   'written', u.value->'written', 'ref', u.value->'ref', 'use', u.value->'use',
+                   'image', farm.pin_image(pins, farm.must(u.pin, (u.value->>'ref') || ' is not known'), u.value->>'ref')) ORDER BY u.kind, u.ord), '[]')
+          FROM used u);
+END $$;
