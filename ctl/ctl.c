@@ -71,6 +71,21 @@ static void put_line(const char *text)
     ctl_write(line, strlen(line));
 }
 
+void ctl_say(const char *fmt, ...)
+{
+    BF_CLEANUP(str_release) struct str line = STR_INIT;
+    BF_CLEANUP(free_ptr) char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        BUG("out of memory");
+    va_end(ap);
+    text_add_safe(&line, text);
+    str_addch(&line, '\n');
+    ctl_put(&line);
+}
+
 int ctl_print(struct ctl *c, json_t *rows, const struct column *columns, const char *none)
 {
     BF_CLEANUP(str_release) struct str out = STR_INIT;
@@ -125,7 +140,7 @@ json_t *ctl_words(const char *text)
     return list;
 }
 
-static int command_timeout(struct ctl *c, bf_time *out)
+int ctl_timeout(struct ctl *c, bf_time *out)
 {
     const char *text = arg_value(&c->args, "timeout");
 
@@ -213,25 +228,49 @@ static int tell_submitted(struct ctl *c, const json_t *row)
     return EXIT_DONE;
 }
 
-int ctl_command(struct ctl *c, const char *verb, json_t *args, json_t **row_out)
+/* Submits and, unless --no-wait, waits: *row is as far as it came. Takes `args`. */
+static int submit(struct ctl *c, const char *verb, json_t *args, json_t **row)
 {
     BF_CLEANUP(json_free) json_t *doc = json_pack("{s:s, s:o}", "verb", verb, "args", args);
-    BF_CLEANUP(json_free) json_t *row = NULL;
     bool wait = !arg_flag(&c->args, "no-wait");
     struct err e = ERR_INIT;
     bf_time timeout;
+    int status = ctl_timeout(c, &timeout);
+
+    if (status != EXIT_DONE)
+        return status;
+    if (client_post(c->client, wait ? "/v1/commands?wait=1" : "/v1/commands", doc, row, &e) < 0)
+        return ctl_fail(&e);
+    if (wait && await_outcome(c, row, clock_mono() + timeout, &e) < 0)
+        return ctl_fail(&e);
+    return EXIT_DONE;
+}
+
+int ctl_ask(struct ctl *c, const char *verb, json_t *args, json_t **outcome)
+{
+    BF_CLEANUP(json_free) json_t *row = NULL;
+    int status = submit(c, verb, args, &row);
+
+    *outcome = NULL;
+    if (status != EXIT_DONE)
+        return status;
+    if (strcmp(member_text(row, "state"), "done") != 0)
+        return tell_outcome(c, row);
+    *outcome = json_incref(json_object_get(row, "outcome"));
+    return EXIT_DONE;
+}
+
+int ctl_command(struct ctl *c, const char *verb, json_t *args, json_t **row_out)
+{
+    BF_CLEANUP(json_free) json_t *row = NULL;
     int status;
 
     if (row_out)
         *row_out = NULL;
-    if ((status = command_timeout(c, &timeout)) != EXIT_DONE)
+    if ((status = submit(c, verb, args, &row)) != EXIT_DONE)
         return status;
-    if (client_post(c->client, wait ? "/v1/commands?wait=1" : "/v1/commands", doc, &row, &e) < 0)
-        return ctl_fail(&e);
-    if (!wait)
+    if (arg_flag(&c->args, "no-wait"))
         return tell_submitted(c, row);
-    if (await_outcome(c, &row, clock_mono() + timeout, &e) < 0)
-        return ctl_fail(&e);
     status = tell_outcome(c, row);
     if (row_out)
         *row_out = json_incref(row);

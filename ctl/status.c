@@ -18,6 +18,12 @@ static int load(struct client *c, const char *path, const char *filter, const ch
     return client_get(c, full.p, out, e);
 }
 
+/* It failed by itself; an open breaker means that it did so again and again. */
+static bool is_failure(const char *reason)
+{
+    return str_ends(reason, "-failed") || strcmp(reason, "breaker") == 0;
+}
+
 /* The attempts that say why images are Degraded: step, message and the last lines of the log. */
 static int load_failures(struct client *c, struct status *s, struct err *e)
 {
@@ -30,7 +36,7 @@ static int load_failures(struct client *c, struct status *s, struct err *e)
         const char *attempt = member_text(image, "log_attempt");
         json_t *rows;
 
-        if (!str_ends(member_text(image, "reason"), "-failed") || !*attempt || n++ == FAILURES_MAX)
+        if (!is_failure(member_text(image, "reason")) || !*attempt || n++ == FAILURES_MAX)
             continue;
         if (load(c, "/v1/attempts", "id", attempt, &rows, e) < 0)
             return -1;
@@ -237,7 +243,12 @@ static void problem_failed(const struct status *s, const json_t *image, struct s
     str_addf(out, "%s failed: ", member_text(image, "job_kind"));
     add_parts(out, image, (const char *const[]){"failing_step", "failing_message", "failing_code"},
               3);
-    str_addf(out, "; bootfarm job logs %" PRId64 "\n", member_number(image, "job"));
+    str_addf(out, "; bootfarm job logs %" PRId64, member_number(image, "job"));
+    if (strcmp(member_text(image, "reason"), "breaker") == 0) {
+        str_add(out, "; ");
+        add_parts(out, image, (const char *const[]){"detail"}, 1);
+    }
+    str_addch(out, '\n');
     add_failed_tests(json_object_get(detail, "tests"), out);
     add_lines(json_object_get(detail, "tail"), out);
 }
@@ -258,7 +269,7 @@ static void problem_image(const struct status *s, const json_t *image, struct st
 {
     const char *reason = member_text(image, "reason");
 
-    if (str_ends(reason, "-failed")) {
+    if (is_failure(reason)) {
         problem_failed(s, image, out);
     } else if (is_one_of(reason, bad_reasons)) {
         begin(out, "", member_text(image, "name"));

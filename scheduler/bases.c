@@ -7,11 +7,17 @@
 #define EVERY_MS 30000
 #define RETRY_MS 2000
 #define MAX_PARALLEL 16
+#define MAX_ARCHS 16
 
+/* One look at a registry, for all architectures of a reference that are wanted. */
 struct lookup {
     struct bases *bases;
-    int64_t id; /* 0: free */
-    char *reference, *arch;
+    char *reference; /* NULL: free */
+    struct item {
+        int64_t id, asked;
+        char *arch;
+    } item[MAX_ARCHS];
+    size_t n;
     struct registry_call *call;
 };
 
@@ -23,6 +29,7 @@ struct bases {
     uint64_t epoch;
     uv_timer_t *timer;
     bool asking, again, more;
+    struct lookup *filling; /* gets the next architecture of its reference */
     struct lookup lookup[MAX_PARALLEL];
 };
 
@@ -59,81 +66,102 @@ static void on_timer(uv_timer_t *t)
 
 static void lookup_end(struct lookup *l)
 {
+    for (size_t i = 0; i < l->n; i++)
+        free(l->item[i].arch);
     free(l->reference);
-    free(l->arch);
     *l = (struct lookup){.bases = l->bases};
 }
 
 static void on_recorded(void *arg, const struct db_reply *r)
 {
     struct bases *b;
+    bool changed = false;
     if (take_ticket(arg, &b))
         return;
     if (r->end == DB_REFUSED)
         log_error("cannot record a base", "error", r->message);
-    else if (r->end == DB_DONE && st_read_bool(r->result[1]))
+    for (size_t i = 1; r->end == DB_DONE && i < r->n; i++)
+        changed |= st_read_bool(r->result[i]);
+    if (changed)
         b->cfg.on_changed(b->cfg.arg);
+    if (b->more)
+        ask(b);
 }
 
-static void record(struct bases *b, const struct lookup *l, const struct sha256 *digest,
-                   const char *error)
+static void record_one(struct db_tx *tx, const struct lookup *l, const struct item *it,
+                       const char *manifest, size_t n, const char *error)
 {
+    struct sha256 digest;
+    struct err e = ERR_INIT;
     char text[DIGEST_TEXT];
-    if (digest)
-        digest_format(digest, text);
+    if (!error && manifest_digest(manifest, n, it->arch, &digest, &e))
+        error = e.msg;
+    if (!error)
+        digest_format(&digest, text);
     else
-        log_warn("a base was not resolved", "base", l->reference, "arch", l->arch, "error", error);
+        log_warn("a base was not resolved", "base", l->reference, "arch", it->arch, "error", error);
+    st_base_resolved(tx, it->id, error ? NULL : text, error, it->asked);
+}
+
+/* In one transaction: whoever sees one architecture's new digest sees the others'. */
+static void record(struct lookup *l, const char *manifest, size_t n, const char *error)
+{
+    struct bases *b = l->bases;
     struct db_tx *tx = st_write(b->db, b->term);
-    st_base_resolved(tx, l->id, digest ? text : NULL, error);
+    for (size_t i = 0; i < l->n; i++)
+        record_one(tx, l, &l->item[i], manifest, n, error);
     db_submit(tx, on_recorded, ticket(b));
+    lookup_end(l);
 }
 
 static void on_manifest(void *arg, bool ok, const char *out, size_t n, const char *error)
 {
     struct lookup *l = arg;
-    struct bases *b = l->bases;
-    struct sha256 digest;
-    struct err e = ERR_INIT;
     l->call = NULL;
-    if (!ok)
-        record(b, l, NULL, error);
-    else if (manifest_digest(out, n, l->arch, &digest, &e))
-        record(b, l, NULL, e.msg);
-    else
-        record(b, l, &digest, NULL);
-    lookup_end(l);
-    if (b->more)
-        ask(b);
+    record(l, out, n, ok ? NULL : error);
 }
 
-static struct lookup *free_lookup(struct bases *b, int64_t id)
+static void lookup_start(struct lookup *l)
+{
+    struct err e = ERR_INIT;
+    if (!l ||
+        registry_manifest(l->bases->registry, l->reference, on_manifest, l, &l->call, &e) == 0)
+        return;
+    l->call = NULL;
+    record(l, NULL, 0, e.msg);
+}
+
+/* NULL: it is under way, or there is no place; then it is asked for again. */
+static struct lookup *lookup_for(struct bases *b, const char *reference)
 {
     struct lookup *found = NULL;
     for (unsigned i = 0; i < b->cfg.parallel; i++) {
-        if (b->lookup[i].id == id)
-            return NULL; /* under way */
-        if (b->lookup[i].id == 0 && !found)
-            found = &b->lookup[i];
+        struct lookup *l = &b->lookup[i];
+        if (l->reference && strcmp(l->reference, reference) == 0) {
+            b->more = true;
+            return NULL;
+        }
+        if (!l->reference && !found)
+            found = l;
     }
     b->more |= found == NULL;
+    if (found)
+        found->reference = xstrdup(reference);
     return found;
 }
 
+/* Rows of one reference follow each other. */
 static void on_due(void *arg, const struct due_base *d)
 {
     struct bases *b = arg;
-    struct err e = ERR_INIT;
-    struct lookup *l = free_lookup(b, d->id);
-    if (!l)
-        return;
-    l->id = d->id;
-    l->reference = xstrdup(d->reference);
-    l->arch = xstrdup(d->arch);
-    if (registry_manifest(b->registry, l->reference, on_manifest, l, &l->call, &e)) {
-        l->call = NULL;
-        record(b, l, NULL, e.msg);
-        lookup_end(l);
+    struct lookup *l = b->filling;
+    if (!l || strcmp(l->reference, d->reference) != 0) {
+        lookup_start(l);
+        l = b->filling = lookup_for(b, d->reference);
     }
+    if (!l || l->n == MAX_ARCHS)
+        return;
+    l->item[l->n++] = (struct item){.id = d->id, .asked = d->asked, .arch = xstrdup(d->arch)};
 }
 
 /* ---- which are due ----------------------------------------------------------------------------
@@ -146,10 +174,13 @@ static void on_asked(void *arg, const struct db_reply *r)
         return;
     b->asking = false;
     b->more = false;
-    if (r->end == DB_DONE)
+    if (r->end == DB_DONE) {
         st_each_due_base(r->result[0], on_due, b);
-    else if (r->end == DB_REFUSED)
+        lookup_start(b->filling);
+        b->filling = NULL;
+    } else if (r->end == DB_REFUSED) {
         log_error("cannot ask which bases are due", "error", r->message);
+    }
     if (b->again)
         ask(b);
     else

@@ -1,8 +1,9 @@
 /* bases.h - external bases: which platform manifest does a reference name now?
  *
- * A base that was never resolved is looked at as soon as a plan brings it (bases_kick), the others
- * when they are older than max_age. "Cannot resolve" is not "changed": the digest stays, the error
- * is recorded, and SQL says when it is due again. */
+ * A base that was never resolved, or that an operator asked for, is looked at at once (bases_kick),
+ * the others when they are older than max_age. One look at a registry serves all architectures of
+ * a reference. "Cannot resolve" is not "changed": the digest stays, the error is recorded, and SQL
+ * says when it is due again. What follows from a new digest is rebuilds.h's. */
 #ifndef BF_BASES_H
 #define BF_BASES_H
 

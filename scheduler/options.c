@@ -48,6 +48,8 @@ static const struct conf_option table[] = {
      .help = "lookups of external bases at once"},
     {OPT(base_max_age), .type = CONF_DURATION, .def = "1h", .min = BF_SEC,
      .max = 30 * 24 * 3600 * BF_SEC, .help = "external bases are looked at again after so long"},
+    {OPT(base_window), .type = CONF_DURATION, .def = "5m", .min = 0, .max = 24 * 3600 * BF_SEC,
+     .help = "changed bases wait so long for others, before what stands on them is rebuilt"},
     {OPT(log_queue), .type = CONF_SIZE, .def = "16MiB",
      .help = "log chunks that may wait for PostgreSQL, at least 1MiB"},
     {OPT(log_level), .type = CONF_ENUM, .def = "info", .reloadable = true, .choices = log_levels,

@@ -15,7 +15,7 @@ struct options {
     bf_time planner_timeout;
     uint64_t planner_memory;
     int64_t uploads, base_lookups;
-    bf_time base_max_age;
+    bf_time base_max_age, base_window;
     uint64_t log_queue;
     int log_level;
 };

@@ -11,10 +11,12 @@
 #include "scheduler/lead.h"
 #include "scheduler/link.h"
 #include "scheduler/logs.h"
+#include "scheduler/rebuilds.h"
 #include "scheduler/registry.h"
 #include "scheduler/roster.h"
 #include "scheduler/store_pg.h"
 #include "scheduler/watch.h"
+#include <stdio.h>
 
 #define HOT_DEADLINE (20 * BF_SEC)
 #define OTHER_DEADLINE (10 * BF_SEC)
@@ -37,6 +39,7 @@ struct sched {
     struct blobs *blobs;
     struct watch *watch;
     struct bases *bases;
+    struct rebuilds *rebuilds;
     struct commands *commands;
     bool closing;
 };
@@ -93,6 +96,7 @@ static void on_loaded(void *arg)
     commands_start(s->commands, term);
     watch_start(s->watch, term);
     bases_start(s->bases, term);
+    rebuilds_start(s->rebuilds, term);
 }
 
 static void on_loss(void *arg)
@@ -101,6 +105,7 @@ static void on_loss(void *arg)
     commands_stop(s->commands);
     watch_stop(s->watch);
     bases_stop(s->bases);
+    rebuilds_stop(s->rebuilds);
     logs_set_term(s->logs, 0);
     farm_drop(s->farm);
     link_set_term(s->link, 0, lead_term(s->lead));
@@ -144,6 +149,15 @@ static void on_base_changed(void *arg)
     farm_fetch(((struct sched *)arg)->farm, ROWS_BASES);
 }
 
+static void on_rebuilds(void *arg, const pg_ids *jobs)
+{
+    static const pg_ids none;
+    char n[24];
+    snprintf(n, sizeof n, "%zu", jobs->n);
+    log_info("automatic rebuilds", "jobs", n);
+    farm_fetch_ids(((struct sched *)arg)->farm, jobs, &none);
+}
+
 static void on_applied(void *arg, const char *verb, const pg_ids *jobs, const pg_ids *image_archs)
 {
     struct sched *s = arg;
@@ -153,6 +167,8 @@ static void on_applied(void *arg, const char *verb, const pg_ids *jobs, const pg
         farm_fetch(s->farm, ROWS_WORKERS);
         roster_refresh(s->roster);
     }
+    if (strcmp(verb, "base_check") == 0)
+        bases_kick(s->bases);
     on_rows(s, jobs, image_archs);
 }
 
@@ -302,6 +318,7 @@ static void make_watch(uv_loop_t *loop, struct sched *s)
                                                 .parallel = (unsigned)o->base_lookups,
                                                 .on_changed = on_base_changed,
                                                 .arg = s});
+    s->rebuilds = rebuilds_new(loop, s->slow, o->base_window, on_rebuilds, s);
 }
 
 static int open_sockets(uv_loop_t *loop, struct sched *s, struct err *e)
@@ -359,6 +376,7 @@ void sched_close(struct sched *s)
     commands_free(s->commands);
     watch_free(s->watch);
     bases_free(s->bases);
+    rebuilds_free(s->rebuilds);
     blobs_free(s->blobs);
     registry_free(s->registry);
     link_close(s->link);

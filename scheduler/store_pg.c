@@ -170,18 +170,31 @@ void st_repo_polled(struct db_tx *tx, int64_t repo, int64_t sync, const char *he
            ARRAY_SIZE(p));
 }
 
-void st_bases_due(struct db_tx *tx, bf_time max_age)
+static void call_interval(struct db_tx *tx, const char *sql, bf_time v)
 {
     char buf[48];
-    snprintf(buf, sizeof buf, "%lld microseconds", (long long)max_age);
-    call_text(tx, "select * from farm.bases_due($1::interval)", buf);
+    snprintf(buf, sizeof buf, "%lld microseconds", (long long)v);
+    call_text(tx, sql, buf);
 }
 
-void st_base_resolved(struct db_tx *tx, int64_t base, const char *digest, const char *error)
+void st_bases_due(struct db_tx *tx, bf_time max_age)
 {
-    char buf[I64_TEXT];
-    struct db_param p[] = {i64_param(buf, base), text_param(digest), text_param(error)};
-    db_add(tx, "select farm.base_resolved($1::bigint, $2::text, $3::text)", p, ARRAY_SIZE(p));
+    call_interval(tx, "select * from farm.bases_due($1::interval)", max_age);
+}
+
+void st_base_resolved(struct db_tx *tx, int64_t base, const char *digest, const char *error,
+                      int64_t asked)
+{
+    char b1[I64_TEXT], b2[I64_TEXT];
+    struct db_param p[] = {i64_param(b1, base), text_param(digest), text_param(error),
+                           i64_param(b2, asked)};
+    db_add(tx, "select farm.base_resolved($1::bigint, $2::text, $3::text, $4::bigint)", p,
+           ARRAY_SIZE(p));
+}
+
+void st_rebuilds_due(struct db_tx *tx, bf_time window)
+{
+    call_interval(tx, "select farm.rebuilds_due($1::interval)", window);
 }
 
 void st_log_append(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t offset,

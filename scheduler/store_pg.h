@@ -98,11 +98,15 @@ void st_read_ids(const PGresult *r, pg_ids *out); /* one array */
 
 struct due_base {
     int64_t id;
-    const char *reference, *arch;
+    const char *reference, *arch; /* rows of one reference follow each other */
+    int64_t asked;                /* for st_base_resolved */
 };
 void st_bases_due(struct db_tx *tx, bf_time max_age);
 void st_each_due_base(const PGresult *r, void (*fn)(void *arg, const struct due_base *), void *arg);
-void st_base_resolved(struct db_tx *tx, int64_t base, const char *digest, const char *error);
+void st_base_resolved(struct db_tx *tx, int64_t base, const char *digest, const char *error,
+                      int64_t asked);
+/* Makes the jobs of automatic rebuilds; answers their ids (st_read_ids). */
+void st_rebuilds_due(struct db_tx *tx, bf_time window);
 
 /* ---- logs ------------------------------------------------------------------------------------ */
 

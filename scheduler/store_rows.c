@@ -339,7 +339,8 @@ void st_each_due_base(const PGresult *r, void (*fn)(void *arg, const struct due_
     for (int i = 0; i < PQntuples(r); i++) {
         struct due_base b = {.id = col_i64(r, i, "id"),
                              .reference = col_text(r, i, "reference"),
-                             .arch = col_text(r, i, "arch")};
+                             .arch = col_text(r, i, "arch"),
+                             .asked = col_i64(r, i, "asked")};
         fn(arg, &b);
     }
 }

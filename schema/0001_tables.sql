@@ -147,6 +147,10 @@ CREATE TABLE farm.image_arch (
     passing_digest farm.digest,                 -- newest digest with a passing verdict; what children are built from
     passing_repository text,                    -- HOST/build/SLUG/NAME where it lies
     passing_serial bigint,                      -- of the revision whose test gave it; it never goes back
+    failures       int NOT NULL DEFAULT 0,      -- builds and tests that failed by the image's own fault since one passed or somebody intervened
+    breaker_since  timestamptz,                 -- too many of them: no automatic rebuilds
+    held           text,                        -- the newest automatic rebuild that the breaker held back: the reference or schedule
+    scheduled_at   timestamptz NOT NULL DEFAULT now(),  -- the last scheduled rebuild, or when the image was first seen
     UNIQUE (image_id, arch)
 );
 
@@ -171,9 +175,16 @@ CREATE TABLE farm.base (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reference  text NOT NULL,                   -- normalised
     arch       text NOT NULL,
-    digest     farm.digest,                     -- of the platform's manifest; NULL: never resolved
+    digest     farm.digest,                     -- of the platform's manifest, what builds pin; NULL: never resolved
+    previous   farm.digest,                     -- the digest before it
+    changed_at timestamptz,                     -- since when the digest is what it is
+    pending_since timestamptz,                  -- it changed, and what stands on it got no jobs for that yet
     checked_at timestamptz,
+    check_wanted bigint NOT NULL DEFAULT 0,     -- raised by `base check` ...
+    check_done bigint NOT NULL DEFAULT 0,       -- ... and copied here by the lookup that began after it
     error      text,                            -- of the last try; the digest stays
+    error_since timestamptz,
+    failures   int NOT NULL DEFAULT 0,          -- tries that failed in a row
     UNIQUE (reference, arch)
 );
 

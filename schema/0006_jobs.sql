@@ -98,7 +98,7 @@ BEGIN
          WHERE j.id = d.id
         RETURNING j.id, j.state, j.digest, j.repository, j.kind, j.image_id, j.image_arch_id, j.revision_id
     ), passed AS (
-        UPDATE farm.image_arch a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial
+        UPDATE farm.image_arch a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial, failures = 0, breaker_since = NULL
           FROM moved m JOIN farm.revision v ON v.id = m.revision_id
          WHERE a.id = m.image_arch_id AND m.kind = 'test' AND m.state = 'skipped' AND coalesce(a.passing_serial, 0) <= v.serial
     ), still_released AS (
@@ -220,6 +220,7 @@ BEGIN
             RETURNING j.id
         )
         SELECT done || coalesce(array_agg(o.id), '{}') INTO done FROM opened o;
+        PERFORM farm.close_breakers(ARRAY(SELECT j.image_arch_id FROM farm.job j WHERE j.id = ANY (done) AND j.image_arch_id IS NOT NULL));
     END LOOP;
     PERFORM farm.act_as('scheduler');
     RETURN QUERY SELECT u.id, CASE WHEN u.id = ANY (done) THEN 'ok' ELSE 'stale' END

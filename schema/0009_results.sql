@@ -161,6 +161,7 @@ BEGIN
     PERFORM farm.record_attempts(done), farm.record_builds(done), farm.record_verdicts(done), farm.record_releases(done),
             farm.record_presence(done), farm.record_jobs(done);
     PERFORM farm.act_as('scheduler');
+    PERFORM farm.count_failures(done);
     PERFORM pg_notify('farm_change', CASE q.kind WHEN 'publish' THEN 'releases' ELSE 'presence' END)
        FROM unnest(done) q WHERE q.kind IN ('publish', 'mirror') AND q.next = 'succeeded';
     FOREACH o IN ARRAY judged LOOP

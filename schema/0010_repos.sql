@@ -1,4 +1,4 @@
--- 0010_repos: when repositories are polled, what they have uploaded, and the external bases.
+-- 0010_repos: when repositories are polled, and what they have uploaded.
 
 -- When each is due, in microseconds since the epoch; 0: at once, somebody asked for it. `jitter` (0 to 1) is the part of the interval
 -- over which polls of different repositories spread; the same poll is due at the same time however often it is asked for. A failing
@@ -63,24 +63,3 @@ BEGIN
     PERFORM pg_notify('farm_change', 'repositories');
     RETURN farm.remove_images(gone);
 END $$;
-
--- True: the digest is another one than before.
-CREATE FUNCTION farm.base_resolved(base bigint, digest text, error text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    before text;
-BEGIN
-    PERFORM farm.my_term();
-    SELECT b.digest INTO before FROM farm.base b WHERE b.id = base FOR NO KEY UPDATE;
-    UPDATE farm.base b SET digest = coalesce(base_resolved.digest, b.digest), checked_at = now(), error = left(base_resolved.error, 1000) WHERE b.id = base;
-    RETURN base_resolved.digest IS NOT NULL AND base_resolved.digest IS DISTINCT FROM before;
-END $$;
-
--- Bases of wanted images that were not looked at for so long; one that failed is due again after 30 s.
-CREATE FUNCTION farm.bases_due(max_age interval) RETURNS TABLE (id bigint, reference text, arch text) LANGUAGE sql STABLE AS $$
-    SELECT b.id, b.reference, b.arch
-      FROM farm.base b
-     WHERE (b.checked_at IS NULL OR b.checked_at < now() - CASE WHEN b.error IS NULL THEN max_age ELSE least(max_age, interval '30 seconds') END)
-       AND EXISTS (SELECT FROM farm.image_base e JOIN farm.image_arch a ON a.id = e.image_arch_id JOIN farm.image i ON i.id = a.image_id
-                    WHERE e.base_id = b.id AND a.removed_at IS NULL AND i.removed_at IS NULL)
-     ORDER BY b.checked_at NULLS FIRST, b.id
-$$;

@@ -69,7 +69,7 @@ END $$;
 
 -- What the definition itself says of the build: neither its context's content, nor arguments, nor what cannot change the result.
 CREATE FUNCTION farm.definition_part(spec jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT spec - '{recipe,context_key,artifact,tests_key,tests_artifact,scripts_key,publish_key,test,publish,mirror,place,priority,wave,build,provides}'::text[]
+    SELECT spec - '{recipe,context_key,artifact,tests_key,tests_artifact,scripts_key,publish_key,test,publish,mirror,place,priority,wave,build,provides,rebuild}'::text[]
            || coalesce((spec->'build') - '{args,timeout_ms,silence_ms,memory,cpus,cache}'::text[], '{}')
 $$;
 
@@ -158,7 +158,8 @@ BEGIN
 
     INSERT INTO farm.image_arch (image_id, arch, recipe, tests_key, spec)
     SELECT s.image_id, s.arch, s.recipe, s.tests_key, s.spec FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed ORDER BY s.ord
-    ON CONFLICT (image_id, arch) DO UPDATE SET recipe = excluded.recipe, tests_key = excluded.tests_key, spec = excluded.spec, removed_at = NULL;
+    ON CONFLICT (image_id, arch) DO UPDATE SET recipe = excluded.recipe, tests_key = excluded.tests_key, spec = excluded.spec,
+           scheduled_at = CASE WHEN image_arch.removed_at IS NULL THEN image_arch.scheduled_at ELSE now() END, removed_at = NULL;
     UPDATE farm.plan_stage s SET image_arch_id = a.id FROM farm.image_arch a WHERE s.revision_id = revision AND a.image_id = s.image_id AND a.arch = s.arch;
     ANALYZE farm.plan_stage (image_id, image_arch_id);
 
@@ -285,6 +286,7 @@ BEGIN
     PERFORM farm.add_definition_error(r.id, revision, 'warning', e) FROM jsonb_array_elements(coalesce(plan->'warnings', '[]')) e;
     PERFORM farm.compare_staged(r.id, revision);
     removed := farm.store_staged(r.id, revision, errors);
+    PERFORM farm.close_breakers(ARRAY(SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision AND (s.recipe_changed OR s.tests_changed)));
     made := farm.add_jobs(farm.staged_jobs(revision), 0);
     SELECT c.* INTO across FROM farm.commit_across(r.id, revision) c;
     RETURN QUERY SELECT made || across.jobs, ARRAY(SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision UNION SELECT unnest(removed || across.image_archs) ORDER BY 1);

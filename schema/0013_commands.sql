@@ -1,6 +1,6 @@
 -- 0013_commands: what operators ask for. submit_command checks and stores; the leader carries out.
 
--- The arguments each verb knows. `kind`: text, number, bool, list (of text), or what it names: image, job, worker, site, repo.
+-- The arguments each verb knows. `kind`: text, number, bool, list (of text), or what it names: image, base, job, worker, site, repo.
 CREATE TABLE farm.command_arg (
     verb     text NOT NULL,
     arg      text NOT NULL,
@@ -22,6 +22,7 @@ INSERT INTO farm.command_arg (verb, arg, kind, required) VALUES
     ('test', 'image', 'image', true), ('test', 'arch', 'text', false), ('test', 'force', 'bool', false),
     ('publish', 'image', 'image', true), ('publish', 'arch', 'text', false), ('publish', 'force', 'bool', false),
     ('mirror', 'image', 'image', true), ('mirror', 'site', 'site', false), ('mirror', 'force', 'bool', false),
+    ('base_check', 'reference', 'base', false), ('base_bump', 'reference', 'base', true),
     ('setting_set', 'name', 'text', true), ('setting_set', 'value', 'text', true);
 
 CREATE FUNCTION farm.bad_argument(message text, hint text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
@@ -126,6 +127,7 @@ BEGIN
     END IF;
     CASE kind
         WHEN 'image' THEN RETURN farm.find_image(written);
+        WHEN 'base' THEN RETURN farm.find_base(written);
         WHEN 'job' THEN RETURN farm.find_job(value);
         WHEN 'worker' THEN SELECT w.id INTO id FROM farm.worker w WHERE w.name = written;
         WHEN 'site' THEN SELECT s.id INTO id FROM farm.site s WHERE s.name = written;

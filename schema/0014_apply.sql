@@ -151,6 +151,7 @@ BEGIN
     IF farm.is_manual(i.spec) AND verb = 'build' THEN
         chain := ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind IN ('build', 'test'));
     END IF;
+    PERFORM farm.close_breakers(ARRAY(SELECT c.image_arch_id FROM unnest(chain) c WHERE c.kind = verb AND c.image_arch_id IS NOT NULL));
     jobs := farm.add_jobs(ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind = verb), forced) || farm.add_jobs(ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind <> verb), 0);
     IF cardinality(jobs) = 0 THEN
         PERFORM farm.bad_argument('no site mirrors this image', 'name one with `site`');
@@ -168,6 +169,8 @@ BEGIN
         WHEN 'worker_enroll' THEN RETURN farm.apply_worker_enroll(args);
         WHEN 'worker_revoke' THEN RETURN farm.apply_worker_revoke((args->>'worker_id')::bigint);
         WHEN 'setting_set' THEN RETURN farm.apply_setting_set(args);
+        WHEN 'base_check' THEN RETURN farm.apply_base_check((args->>'base_id')::bigint);
+        WHEN 'base_bump' THEN RETURN farm.apply_base_bump((args->>'base_id')::bigint);
         WHEN 'build', 'test', 'publish', 'mirror' THEN RETURN farm.apply_jobs(verb, args);
         ELSE PERFORM farm.bad_argument(format('the command %s is carried out by the leader itself', verb));
     END CASE;

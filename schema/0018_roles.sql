@@ -36,7 +36,7 @@ SELECT farm.open_functions('bootfarm_scheduler', ARRAY[
     'farm.load_sites', 'farm.load_workers', 'farm.load_images', 'farm.load_bases', 'farm.load_jobs',
     'farm.make_ready', 'farm.retry_ready', 'farm.claim', 'farm.work', 'farm.start', 'farm.finish', 'farm.lose', 'farm.set_waiting', 'farm.end_jobs', 'farm.reopen',
     'farm.worker_seen', 'farm.worker_drain', 'farm.phases', 'farm.command_done',
-    'farm.due_repos', 'farm.known_contexts', 'farm.add_artifact', 'farm.repo_polled', 'farm.plan_commit', 'farm.base_resolved', 'farm.bases_due',
+    'farm.due_repos', 'farm.known_contexts', 'farm.add_artifact', 'farm.repo_polled', 'farm.plan_commit',
     'farm.commands', 'farm.command_apply', 'farm.log_append', 'farm.log_seal', 'farm.log_end']);
 GRANT EXECUTE ON FUNCTION farm.evict TO bootfarm_scheduler;
 

@@ -80,6 +80,14 @@ void get_setting(struct api *a, struct request *r, const char *rest)
         pool_query(a->pool, SQL_SETTING, 1, &rest, on_rows, r);
 }
 
+void get_base_cost(struct api *a, struct request *r, const char *rest)
+{
+    if (strlen(rest) > VIEW_FILTER_MAX)
+        request_error(r, 404, "there is no such base");
+    else
+        pool_query(a->pool, SQL_BASE_COST, 1, &rest, on_rows, r);
+}
+
 /* ---- health -----------------------------------------------------------------------------------
  */
 

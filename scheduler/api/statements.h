@@ -27,6 +27,10 @@
     "AND j.ref = p.part[3] AND j.name = $1::text"
 #define SQL_JOB_BY_NAME SQL_JOB_(SQL_NAMED_JOB_)
 
+#define SQL_BASE_COST                                                                \
+    "SELECT coalesce(json_agg(c ORDER BY c.wave, c.name, c.arch), '[]')::text FROM " \
+    "dashboard.base_cost($1::text) c"
+
 #define SQL_SUBMIT "SELECT dashboard.submit_command($1::text, $2::jsonb, $3::text, $4::text)"
 /* The row as JSON, and whether it is still open. */
 #define SQL_COMMAND                                                                 \

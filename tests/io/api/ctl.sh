@@ -63,6 +63,8 @@ images - status
 repositories - repo~list
 repositories - repo
 sites - site~list
+bases - base~list
+bases &arch=amd64 base~list~--arch~amd64
 workers - worker~list
 workers &site=acp-1 worker~list~--site~acp-1
 workers &state=connected&state=disconnected worker~list~--state~connected,disconnected
@@ -119,6 +121,24 @@ complains "there is no repository shop"
 bf site add acp-3 --registry acp3:5000 --on-partition kill --grace 10m
 ends 0
 [ "$(sql "select kind || registry || on_partition || grace from farm.site where name = 'acp-3'")" = acpacp3:5000kill00:10:00 ] || fail "site add"
+bf base bump debian:12 --dry-run
+ends 0
+prints '^another digest of quay.io/os/debian:12 rebuilds 3 images in 2 waves$'
+prints '^ *0 +1 .* plant:base@main:amd64$'
+prints '^ *1 +2 .* plant:gateway@main:amd64,plant:hmi@main:amd64$'
+prints '^2 of 3 images were never built here'
+prints '^about [0-9]+ s of work'
+bf base bump debian:13 --dry-run
+ends 1
+complains 'there is no base debian:13'
+bf base check debian:12 --timeout 1s
+ends 1
+complains 'not all registries have answered yet'
+act "select farm.base_resolved(id, t.d('debian'), null, asked) from farm.bases_due('1h')" >/dev/null
+sql "update farm.base set check_done = 9" >/dev/null       # as if the registry had answered in time
+bf base bump debian:12
+ends 0
+prints '^nothing to do: all that stands on quay.io/os/debian:12 is built from its newest digest'
 bf worker drain hub-1
 ends 0
 prints 'done by the test'
@@ -327,6 +347,13 @@ for program in bootfarm bootfarm-api bootfarm-scheduler bootfarm-worker; do
         grep -qF -- "$option" "$T/page" || fail "$page lacks $option"
     done
 done
+
+# A base that names another digest, and a person who does not wait.
+act "select farm.base_resolved(id, t.d('debian-2'), null) from farm.base" >/dev/null
+sql "update farm.base set check_done = 9" >/dev/null
+bf base bump debian:12
+ends 0
+prints '^quay.io/os/debian:12: 3 images are rebuilt, by [0-9]+ jobs$'
 
 # A reader that has enough is no failure; a full disk is one.
 "$BIN/bootfarm" command list | head -n 1 >/dev/null
