@@ -8,6 +8,9 @@
 #define NEST_MAX 64
 #define PATTERN_VALUE_MAX 1024 /* ${X#p} and its kin try every cut of the value */
 #define WORK_MAX (CF_MAX_WORK / 4)
+#define FORMS \
+    "${X} ${X:-d} ${X:+a} ${X:?m} ${X#p} ${X%s} ${X/a/b} are known; a $ that is none is \\$"
+#define QUOTES "close it, or write \\ before it"
 
 struct expander {
     struct arena *a;
@@ -16,11 +19,14 @@ struct expander {
     void *arg;
     const char *unset, *empty;
     struct err *e;
+    const char *hint;
     int depth;
     size_t work;
 };
 
 static int expand_until(struct expander *x, const char *stops, char *stopped, struct str *out);
+
+#define refuse(x, advice, ...) ((x)->hint = (advice), err_set((x)->e, ERR_INPUT, __VA_ARGS__))
 
 static int check_size(struct expander *x, const struct str *out)
 {
@@ -51,8 +57,10 @@ static int expand_choice(struct expander *x, const char *name, bool colon, struc
     int rc = expand_until(x, "}", NULL, &word);
     bool set = value != NULL && !(colon && *value == '\0');
     bool takes_word = op == '+' ? set : !set;
-    if (rc == 0 && op == '?' && !set)
+    if (rc == 0 && op == '?' && !set) {
+        x->hint = "give it a value in `args`";
         rc = err_set(x->e, ERR_INPUT, "%s is not set%s%s", name, word.len > 0 ? ": " : "", word.p);
+    }
     if (!takes_word) { /* what the unused word lacks does not matter */
         x->unset = unset;
         x->empty = empty;
@@ -125,7 +133,7 @@ static int expand_strip(struct expander *x, const char *name, struct str *out)
     int rc = expand_until(x, "}", NULL, &pattern);
     const char *value = value_or_empty(x, name);
     if (rc == 0 && pattern.len == 0)
-        rc = err_set(x->e, ERR_INPUT, "${%s%c} has no pattern", name, op);
+        rc = refuse(x, FORMS, "${%s%c} has no pattern", name, op);
     if (rc == 0)
         rc = check_pattern_value(x, name, value);
     if (rc == 0) {
@@ -188,7 +196,7 @@ static int expand_replace(struct expander *x, const char *name, struct str *out)
         rc = expand_until(x, "}", NULL, &with);
     const char *value = value_or_empty(x, name);
     if (rc == 0 && pattern.len == 0)
-        rc = err_set(x->e, ERR_INPUT, "${%s/} has no pattern", name);
+        rc = refuse(x, FORMS, "${%s/} has no pattern", name);
     if (rc == 0)
         rc = check_pattern_value(x, name, value);
     if (rc == 0) {
@@ -205,7 +213,7 @@ static int expand_braces(struct expander *x, struct str *out)
 {
     const char *name = read_name(x);
     if (*name == '\0')
-        return err_set(x->e, ERR_INPUT, "${ without a name");
+        return refuse(x, FORMS, "${ without a name");
     switch (*x->p) {
     case '}':
         x->p++;
@@ -214,7 +222,7 @@ static int expand_braces(struct expander *x, struct str *out)
     case ':':
         x->p++;
         if (*x->p == '\0' || strchr("-+?", *x->p) == NULL)
-            return err_set(x->e, ERR_INPUT, "${%s: takes one of - + ? after the colon", name);
+            return refuse(x, FORMS, "${%s: takes one of - + ? after the colon", name);
         return expand_choice(x, name, true, out);
     case '-':
     case '+':
@@ -226,7 +234,7 @@ static int expand_braces(struct expander *x, struct str *out)
     case '/':
         return expand_replace(x, name, out);
     }
-    return err_set(x->e, ERR_INPUT, "${%s is not closed or not understood", name);
+    return refuse(x, FORMS, "${%s is not closed or not understood", name);
 }
 
 /* x->p stands behind "$". */
@@ -252,7 +260,7 @@ static int expand_single(struct expander *x, struct str *out)
 {
     const char *end = strchr(x->p, '\'');
     if (end == NULL)
-        return err_set(x->e, ERR_INPUT, "a ' is not closed");
+        return refuse(x, QUOTES, "a ' is not closed");
     str_addmem(out, x->p, (size_t)(end - x->p));
     x->p = end + 1;
     return 0;
@@ -263,7 +271,7 @@ static int expand_double(struct expander *x, struct str *out)
     while (*x->p != '"') {
         char c = *x->p++;
         if (c == '\0')
-            return err_set(x->e, ERR_INPUT, "a \" is not closed");
+            return refuse(x, QUOTES, "a \" is not closed");
         if (c == '$') {
             if (expand_dollar(x, out) < 0)
                 return -1;
@@ -303,7 +311,7 @@ static int expand_until(struct expander *x, const char *stops, char *stopped, st
             return -1;
     }
     if (*stops != '\0')
-        return err_set(x->e, ERR_INPUT, "a ${ is not closed");
+        return refuse(x, FORMS, "a ${ is not closed");
     return check_size(x, out);
 }
 
@@ -313,7 +321,8 @@ int cf_expand(struct arena *a, const char *word, cf_lookup_fn *lookup, void *arg
     struct expander x = {.a = a, .p = word, .lookup = lookup, .arg = arg, .e = e};
     struct str text = STR_INIT;
     int rc = expand_until(&x, "", NULL, &text);
-    *out = (struct cf_expansion){.text = "", .unset = x.unset, .empty = x.empty, .work = x.work};
+    *out = (struct cf_expansion){
+        .text = "", .unset = x.unset, .empty = x.empty, .work = x.work, .hint = x.hint};
     if (rc == 0)
         out->text = arena_strn(a, text.p, text.len);
     str_release(&text);

@@ -78,7 +78,8 @@ static void read_arguments(struct parser *p, struct cf_instr *in, size_t i, size
     case CF_ARG:
         read_quoted_words(p, s, i, end);
         if (p->words.n == 0)
-            parser_fail(p, in->at, "bad-arg", NULL, "ARG takes a name");
+            parser_fail(p, in->at, "bad-arg", "write ARG NAME or ARG NAME=value",
+                        "ARG takes a name");
         break;
     case CF_ENV:
         read_env(p, s, i, end, in->at);
@@ -101,13 +102,15 @@ static void read_trigger(struct parser *p, struct cf_instr *in, size_t i)
 {
     struct cf_instr *trigger = arena_alloc(p->a, sizeof *trigger);
     if (i == p->lines.text.len) {
-        parser_fail(p, in->at, "bad-onbuild", NULL, "ONBUILD takes an instruction");
+        parser_fail(p, in->at, "bad-onbuild", "name what a child does first, for example RUN",
+                    "ONBUILD takes an instruction");
         return;
     }
     if (!read_instr(p, i, true, trigger))
         return;
     if (trigger->op == CF_ONBUILD || trigger->op == CF_FROM)
-        parser_fail(p, trigger->at, "bad-onbuild", NULL, "ONBUILD cannot trigger this instruction");
+        parser_fail(p, trigger->at, "bad-onbuild", "all but FROM and ONBUILD can be triggered",
+                    "ONBUILD cannot trigger this instruction");
     in->trigger = trigger;
     in->heredoc = trigger->heredoc;
 }
@@ -151,12 +154,13 @@ static void check_from(struct parser *p, struct cf_instr *in)
         return;
     struct cf_pos pos = in->words > 1 ? in->word[1].at : in->at;
     if (in->words == 0)
-        parser_fail(p, pos, "bad-from", NULL, "FROM takes an image");
+        parser_fail(p, pos, "bad-from", "name an image, or scratch", "FROM takes an image");
     else if (in->word[1].text[0] == '#')
         parser_fail(p, pos, "bad-from", "put the comment on a line of its own",
                     "a comment cannot stand behind FROM");
     else
-        parser_fail(p, pos, "bad-from", NULL, "FROM takes an image, or an image, AS and a name");
+        parser_fail(p, pos, "bad-from", "a stage's name stands behind AS",
+                    "FROM takes an image, or an image, AS and a name");
 }
 
 static void finish_stage(struct parser *p)
@@ -181,7 +185,8 @@ static void open_stage(struct parser *p, const struct cf_instr *in)
     finish_stage(p);
     if (p->stages.n >= CF_MAX_STAGES) {
         if (p->stages.n == CF_MAX_STAGES)
-            parser_fail(p, in->at, "too-large", NULL, "more than %d stages", CF_MAX_STAGES);
+            parser_fail(p, in->at, "too-large", "split the file", "more than %d stages",
+                        CF_MAX_STAGES);
         return;
     }
     struct cf_instr *from = arena_memdup(p->a, in, sizeof *in);
@@ -206,7 +211,7 @@ static void note_directives(struct parser *p)
 {
     const struct cf_lines *l = &p->lines;
     if (l->bad_directive.line > 0)
-        parser_fail(p, l->bad_directive, "bad-directive", NULL,
+        parser_fail(p, l->bad_directive, "bad-directive", "write # escape=` or leave the line out",
                     "the escape directive takes \\ or ` and stands once");
     if (l->late_directive.line > 0)
         diag_add(
@@ -236,7 +241,10 @@ struct cfile *cf_parse(struct arena *a, const char *file, const char *text, size
     finish_stage(&p);
     note_directives(&p);
     if (p.stages.n == 0 && !p.f->broken)
-        parser_fail(&p, start, "no-from", NULL, "there is no FROM");
+        parser_fail(&p, start, "no-from", "begin with FROM and an image, or FROM scratch",
+                    "there is no FROM");
+    if (!p.f->broken)
+        advise_on_stages(&p);
     arena_take(a, &p.stages, &p.f->stage, &p.f->stages);
     cf_lines_release(&p.lines);
     vec_release(&p.instrs);

@@ -1,4 +1,5 @@
-/* cf_parser.h - reading one Containerfile; only for cf_parse.c and cf_words.c. */
+/* cf_parser.h - reading one Containerfile; only for cf_parse.c, cf_words.c and
+ * cf_advice.c. */
 #ifndef BF_PLAN_CF_PARSER_H
 #define BF_PLAN_CF_PARSER_H
 
@@ -47,5 +48,10 @@ void read_env(struct parser *p, const char *s, size_t i, size_t end, struct cf_p
 void read_paths(struct parser *p, const char *s, size_t i, size_t end, struct cf_pos pos);
 /* Consumes the bodies of all heredocs that the line opens behind offset i; false: it opens none. */
 bool read_heredocs(struct parser *p, size_t i);
+
+/* ---- cf_advice.c ---- */
+
+/* Warns of names of stages that differ from each other, or from what names them, in case only. */
+void advise_on_stages(struct parser *p);
 
 #endif

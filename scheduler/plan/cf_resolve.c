@@ -90,7 +90,7 @@ static void take_after(struct resolver *r, const struct cf_flag *after)
     if (other > 0)
         needs_stage(r, other - 1);
     else
-        resolver_problem(r, after->at, "no-such-stage",
+        resolver_problem(r, after->at, "no-such-stage", "only stages above this one count",
                          arena_fmt(r->a, "--after names no earlier stage '%s'", x.text));
 }
 
@@ -133,7 +133,8 @@ static void take_copy(struct resolver *r, const struct cf_instr *in)
 {
     const struct cf_flag *from = find_flag(in, "from");
     if (in->words < 2)
-        resolver_problem(r, in->at, "bad-copy", "COPY and ADD take a source and a destination");
+        resolver_problem(r, in->at, "bad-copy", "name what is copied, and where to",
+                         "COPY and ADD take a source and a destination");
     if (from != NULL && from->value != NULL) {
         take_reference(r, CF_USE_COPY, from->value, from->at, arg_lookup, NULL);
         return;
@@ -145,38 +146,20 @@ static void take_copy(struct resolver *r, const struct cf_instr *in)
     }
 }
 
-/* The value of one key of a --mount option; NULL when it is not there. *at moves to it. */
-static const char *mount_key(struct arena *a, const struct cf_flag *f, const char *key,
-                             struct cf_pos *at)
-{
-    size_t n = strlen(key);
-    for (const char *p = f->value; p != NULL && *p != '\0';) {
-        size_t len = strcspn(p, ",");
-        if (len > n && memcmp(p, key, n) == 0 && p[n] == '=') {
-            *at = f->at;
-            at->column += (unsigned)(p + n + 1 - f->value);
-            return arena_strn(a, p + n + 1, len - n - 1);
-        }
-        p += len;
-        p += *p == ',';
-    }
-    return NULL;
-}
-
 static void take_mount(struct resolver *r, const struct cf_flag *f)
 {
     struct cf_pos at = f->at;
-    const char *type = mount_key(r->a, f, "type", &at);
-    const char *from = mount_key(r->a, f, "from", &at);
+    const char *type = cf_mount_key(r->a, f, "type", &at);
+    const char *from = cf_mount_key(r->a, f, "from", &at);
     if (from != NULL) {
         take_reference(r, CF_USE_MOUNT, from, at, arg_lookup, NULL);
         return;
     }
     if (type != NULL && strcmp(type, "bind") != 0)
         return;
-    const char *source = mount_key(r->a, f, "source", &at);
+    const char *source = cf_mount_key(r->a, f, "source", &at);
     if (source == NULL)
-        source = mount_key(r->a, f, "src", &at);
+        source = cf_mount_key(r->a, f, "src", &at);
     if (source == NULL)
         r->seen[r->stage].whole = true;
     else
@@ -300,7 +283,7 @@ static int report(struct resolver *r, const bool *reached, struct diags *errors)
             continue;
         rc = -1;
         if (reported++ < CF_MAX_ERRORS)
-            diag_add(errors, p->at, p->code, NULL, "%s", p->message);
+            diag_add(errors, p->at, p->code, p->hint, "%s", p->message);
     }
     return rc;
 }

@@ -21,7 +21,7 @@ struct variable {
 struct problem {
     size_t stage;
     struct diag_at at;
-    const char *code, *message;
+    const char *code, *hint, *message; /* hint NULL: none */
 };
 
 struct link { /* `stage` needs `other` */
@@ -59,7 +59,8 @@ static inline struct diag_at resolver_at(const struct resolver *r, struct cf_pos
 }
 
 /* Counts only when the present stage turns out to be reached. */
-void resolver_problem(struct resolver *r, struct cf_pos at, const char *code, const char *message);
+void resolver_problem(struct resolver *r, struct cf_pos at, const char *code, const char *hint,
+                      const char *message);
 
 /* ---- cf_scope.c: values ---- */
 

@@ -3,10 +3,14 @@
 
 #include "common/base/str.h"
 
-void resolver_problem(struct resolver *r, struct cf_pos at, const char *code, const char *message)
+void resolver_problem(struct resolver *r, struct cf_pos at, const char *code, const char *hint,
+                      const char *message)
 {
-    *vec_push(&r->problems) = (struct problem){
-        .stage = r->stage, .at = resolver_at(r, at), .code = code, .message = message};
+    *vec_push(&r->problems) = (struct problem){.stage = r->stage,
+                                               .at = resolver_at(r, at),
+                                               .code = code,
+                                               .hint = hint,
+                                               .message = message};
 }
 
 static const char *builtin(const struct resolver *r, const char *name)
@@ -98,7 +102,8 @@ const char *scope_lookup(void *arg, const char *name)
 static bool may_expand(struct resolver *r, struct cf_pos at)
 {
     if (r->expanded > CF_MAX_EXPANDED || r->work > CF_MAX_WORK) {
-        resolver_problem(r, at, "too-large", "the values of variables take too much together");
+        resolver_problem(r, at, "too-large", "use fewer or shorter ones",
+                         "the values of variables take too much together");
         return false;
     }
     return true;
@@ -121,7 +126,7 @@ int resolver_expand(struct resolver *r, const char *text, struct cf_pos at, cf_l
     r->work += out->work;
     if (rc == 0)
         return 0;
-    resolver_problem(r, at, "bad-substitution", arena_str(r->a, e.msg));
+    resolver_problem(r, at, "bad-substitution", out->hint, arena_str(r->a, e.msg));
     *out = (struct cf_expansion){.text = ""};
     return -1;
 }

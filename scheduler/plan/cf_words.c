@@ -111,7 +111,7 @@ void read_env(struct parser *p, const char *s, size_t i, size_t end, struct cf_p
             i++;
         size_t value = skip_space(s, i, end);
         if (value == end) {
-            parser_fail(p, pos, "bad-env", NULL, "ENV takes a name and a value");
+            parser_fail(p, pos, "bad-env", "write ENV NAME=value", "ENV takes a name and a value");
             return;
         }
         add_word(p, s, name, i);
@@ -123,7 +123,8 @@ void read_env(struct parser *p, const char *s, size_t i, size_t end, struct cf_p
         i = quoted_word_end(s, i, end, p->lines.escape);
         const char *eq = memchr(s + from, '=', i - from);
         if (eq == NULL) {
-            parser_fail(p, cf_lines_at(&p->lines, from), "bad-env", NULL, "there is no = in '%.*s'",
+            parser_fail(p, cf_lines_at(&p->lines, from), "bad-env",
+                        "put quotes around a value with blanks", "there is no = in '%.*s'",
                         (int)(i - from > 100 ? 100 : i - from), s + from);
             return;
         }
@@ -137,13 +138,31 @@ void read_paths(struct parser *p, const char *s, size_t i, size_t end, struct cf
     const char **item;
     int n = i < end && s[i] == '[' ? cf_json(p->a, s + i, &item) : -1;
     if (n == -2)
-        parser_fail(p, pos, "json-form", NULL, "the JSON form takes strings only");
+        parser_fail(p, pos, "json-form", "put each path into double quotes",
+                    "the JSON form takes strings only");
     if (n < 0) {
         read_blank_words(p, s, i, end);
         return;
     }
     for (int k = 0; k < n; k++)
         *vec_push(&p->words) = (struct cf_word){.text = item[k], .at = cf_lines_at(&p->lines, i)};
+}
+
+const char *cf_mount_key(struct arena *a, const struct cf_flag *f, const char *key,
+                         struct cf_pos *at)
+{
+    size_t n = strlen(key);
+    for (const char *p = f->value; p != NULL && *p != '\0';) {
+        size_t len = strcspn(p, ",");
+        if (len > n && memcmp(p, key, n) == 0 && p[n] == '=') {
+            *at = f->at;
+            at->column += (unsigned)(p + n + 1 - f->value);
+            return arena_strn(a, p + n + 1, len - n - 1);
+        }
+        p += len;
+        p += *p == ',';
+    }
+    return NULL;
 }
 
 /* ---- heredocs ---- */
@@ -190,7 +209,9 @@ static void skip_body(struct parser *p, const struct str *name, bool chomp, stru
         if (n == name->len && memcmp(line, name->p, n) == 0)
             return;
     }
-    parser_fail(p, pos, "unterminated-heredoc", NULL, "the heredoc %s is not closed", name->p);
+    parser_fail(p, pos, "unterminated-heredoc",
+                arena_fmt(p->a, "write %s on a line of its own behind the text", name->p),
+                "the heredoc %s is not closed", name->p);
 }
 
 bool read_heredocs(struct parser *p, size_t i)

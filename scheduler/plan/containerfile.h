@@ -134,12 +134,16 @@ struct cf_expansion {
     const char *text;
     const char *unset; /* the first variable without a value that was used without a default */
     const char *empty; /* the same for one whose value is empty */
+    const char *hint;  /* where the word is refused; NULL: none */
     size_t work;       /* steps that patterns took, also where the word is refused */
 };
 
 /* Quotes, escapes, $X and ${X…} in one word. -1: *e says what is wrong. */
 int cf_expand(struct arena *a, const char *word, cf_lookup_fn *lookup, void *arg,
               struct cf_expansion *out, struct err *e) BF_MUST_CHECK;
+/* The value of one key of a --mount flag; NULL when it is not there. *at moves to it. */
+const char *cf_mount_key(struct arena *a, const struct cf_flag *f, const char *key,
+                         struct cf_pos *at);
 /* Shell wildcards as Go's path.Match knows them: * and ? stop at '/', [..] with ^, \ escapes.
  * False for a malformed pattern. */
 bool cf_glob(const char *pattern, const char *name, size_t n);

@@ -285,10 +285,12 @@ static const struct code_case cases[] = {
      "a/image.yaml:1:2: this is not UTF-8 text\nsave the file as UTF-8"},
     {"bad-directive",
      {{.path = "a/Containerfile", .text = "# escape=x\nFROM scratch\n"}},
-     "a/Containerfile:1:10: the escape directive takes \\ or ` and stands once"},
+     "a/Containerfile:1:10: the escape directive takes \\ or ` and stands once\n"
+     "write # escape=` or leave the line out"},
     {"no-from",
      {{.path = "a/Containerfile", .text = "# nothing\n"}},
-     "a/Containerfile:1:1: there is no FROM"},
+     "a/Containerfile:1:1: there is no FROM\n"
+     "begin with FROM and an image, or FROM scratch"},
     {"before-from",
      {{.path = "a/Containerfile", .text = "RUN true\nFROM scratch\n"}},
      "a/Containerfile:1:1: this instruction stands before the first FROM\nonly ARG may stand "
@@ -302,25 +304,32 @@ static const struct code_case cases[] = {
      "a/Containerfile:2:1: there is no instruction COPPY\ndid you mean COPY?"},
     {"bad-arg",
      {{.path = "a/Containerfile", .text = "FROM scratch\nARG\n"}},
-     "a/Containerfile:2:1: ARG takes a name"},
+     "a/Containerfile:2:1: ARG takes a name\n"
+     "write ARG NAME or ARG NAME=value"},
     {"bad-copy",
      {{.path = "a/Containerfile", .text = "FROM scratch\nCOPY a\n"}},
-     "a/Containerfile:2:1: COPY and ADD take a source and a destination"},
+     "a/Containerfile:2:1: COPY and ADD take a source and a destination\n"
+     "name what is copied, and where to"},
     {"bad-env",
      {{.path = "a/Containerfile", .text = "FROM scratch\nENV A\n"}},
-     "a/Containerfile:2:1: ENV takes a name and a value"},
+     "a/Containerfile:2:1: ENV takes a name and a value\n"
+     "write ENV NAME=value"},
     {"json-form",
      {{.path = "a/Containerfile", .text = "FROM scratch\nCOPY [\"a\", 1]\n"}},
-     "a/Containerfile:2:1: the JSON form takes strings only"},
+     "a/Containerfile:2:1: the JSON form takes strings only\n"
+     "put each path into double quotes"},
     {"bad-onbuild",
      {{.path = "a/Containerfile", .text = "FROM scratch\nONBUILD FROM x\n"}},
-     "a/Containerfile:2:9: ONBUILD cannot trigger this instruction"},
+     "a/Containerfile:2:9: ONBUILD cannot trigger this instruction\n"
+     "all but FROM and ONBUILD can be triggered"},
     {"unterminated-heredoc",
      {{.path = "a/Containerfile", .text = "FROM scratch\nRUN <<E\ntrue\n"}},
-     "a/Containerfile:2:5: the heredoc E is not closed"},
+     "a/Containerfile:2:5: the heredoc E is not closed\n"
+     "write E on a line of its own behind the text"},
     {"bad-substitution",
      {{.path = "a/Containerfile", .text = "ARG A=b\nFROM a.io/${A\n"}},
-     "a/Containerfile:2:6: ${A is not closed or not understood"},
+     "a/Containerfile:2:6: ${A is not closed or not understood\n"
+     "${X} ${X:-d} ${X:+a} ${X:?m} ${X#p} ${X%s} ${X/a/b} are known; a $ that is none is \\$"},
     {"no-such-stage",
      {{.path = "a/Containerfile", .text = "FROM scratch\n"},
       {.path = "a/image.yaml", .text = "target: x\n"}},
@@ -387,6 +396,10 @@ static const struct code_case cases[] = {
      {{.path = "a/Containerfile", .text = "# a comment\n# escape=`\nFROM scratch\n"}},
      "a/Containerfile:2:10: this escape directive is only a comment to buildah, since it is not "
      "the first line\nmove it to the first line"},
+    {"stage-case",
+     {{.path = "a/Containerfile", .text = "FROM scratch AS X\nFROM scratch AS x\n"}},
+     "a/Containerfile:2:17: the stages X and x differ in case only: two to buildah, one to "
+     "Docker\nrename one of them"},
     {"newer-buildah",
      {{.path = "a/Containerfile", .text = "FROM scratch\nRUN <<E\ntrue\nE\n"}},
      "a/Containerfile:2:1: heredocs need a worker with buildah 1.33 or newer"},
