@@ -63,6 +63,9 @@ void release_needs(struct build *b);
 /* key.c: for a draft whose parents have theirs. */
 void find_files(struct build *b, struct draft *d);
 void make_keys(struct build *b, struct draft *d);
+/* Two of them, from what stands in the image; parent[i] is the recipe key of need i, or NULL. */
+void make_recipe_key(hash_fn *hash, struct image *image, const struct sha256 *const *parent);
+void make_tests_key(hash_fn *hash, struct image *image);
 /* The path of a file that a definition names: relative to its folder, "/" is the root of the tree.
  */
 const char *definition_path(struct build *b, struct draft *d, const struct text_at *t);

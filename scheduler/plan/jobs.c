@@ -147,11 +147,20 @@ static void explain_test(const struct maker *m, const struct image *x, struct ch
         c->because = changed_layer(m, x);
 }
 
+/* Mostly at the same place. */
+static const struct image *earlier(const struct plan *before, size_t i, const struct image *x)
+{
+    const struct image *y = i < before->images ? &before->image[i] : NULL;
+    if (y != NULL && strcmp(y->name, x->name) == 0 && strcmp(y->arch, x->arch) == 0)
+        return y;
+    return plan_find(before, x->name, x->arch);
+}
+
 static void compare(struct maker *m, size_t i)
 {
     const struct image *x = &m->now->image[i];
     struct change *c = &m->change[i];
-    c->old = m->before != NULL ? plan_find(m->before, x->name, x->arch) : NULL;
+    c->old = m->before != NULL ? earlier(m->before, i, x) : NULL;
     if (c->old == NULL) {
         *c = (struct change){.build = true, .test = true, .publish = true, .reason = REASON_NEW};
         c->because = x->file;

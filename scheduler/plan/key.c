@@ -182,10 +182,10 @@ static void add_digest(struct str *k, const char *name, const struct sha256 *dig
     str_addf(k, "%s %s\n", name, text);
 }
 
-static void seal(struct build *b, struct str *k, struct sha256 *out)
+static void seal(hash_fn *hash, struct str *k, struct sha256 *out)
 {
     struct span span = {.p = k->p, .n = k->len};
-    b->in->hash(&span, 1, out);
+    hash(&span, 1, out);
     str_release(k);
 }
 
@@ -258,10 +258,10 @@ static void make_settings_key(struct build *b, struct image *image)
         add(&k, "context", image->folders.v[i].name);
         add(&k, "folder", image->folders.v[i].value.text);
     }
-    seal(b, &k, &image->settings_key);
+    seal(b->in->hash, &k, &image->settings_key);
 }
 
-static void make_recipe_key(struct build *b, struct image *image)
+void make_recipe_key(hash_fn *hash, struct image *image, const struct sha256 *const *parent)
 {
     struct str k = STR_INIT;
     str_add(&k, "bootfarm-recipe-1\n");
@@ -280,13 +280,13 @@ static void make_recipe_key(struct build *b, struct image *image)
         add(&k, "platform", n->arch);
         for (size_t w = 0; w < n->n_written; w++)
             add(&k, "written", n->written[w]);
-        if (n->parent != PLAN_EXTERNAL)
-            add_digest(&k, "parent", &b->drafts.v[n->parent]->image.recipe_key);
+        if (parent[i] != NULL)
+            add_digest(&k, "parent", parent[i]);
     }
-    seal(b, &k, &image->recipe_key);
+    seal(hash, &k, &image->recipe_key);
 }
 
-static void make_tests_key(struct build *b, struct image *image)
+void make_tests_key(hash_fn *hash, struct image *image)
 {
     struct str k = STR_INIT;
     str_add(&k, "bootfarm-tests-1\n");
@@ -296,7 +296,7 @@ static void make_tests_key(struct build *b, struct image *image)
     add_number(&k, "cpus", image->s.test.cpus);
     add_texts(&k, "container", &image->s.test.container);
     add_digest(&k, "scripts", &image->scripts.key);
-    seal(b, &k, &image->tests_key);
+    seal(hash, &k, &image->tests_key);
 }
 
 static void make_publish_key(struct build *b, struct image *image)
@@ -306,16 +306,21 @@ static void make_publish_key(struct build *b, struct image *image)
     add(&k, "when", publish_when_names[image->s.publish.when]);
     add_number(&k, "partial", image->s.publish.partial);
     add_set(b, &k, "tag", image->tag, image->tags);
-    seal(b, &k, &image->publish_key);
+    seal(b->in->hash, &k, &image->publish_key);
 }
 
 void make_keys(struct build *b, struct draft *d)
 {
+    const struct sha256 **parent = arena_array(b->a, d->image.needs, sizeof(const struct sha256 *));
+    for (size_t i = 0; i < d->image.needs; i++) {
+        if (d->image.need[i].parent != PLAN_EXTERNAL)
+            parent[i] = &b->drafts.v[d->image.need[i].parent]->image.recipe_key;
+    }
     d->image.heredoc = d->result.heredoc.file != NULL;
     d->image.from_after = d->result.from_after.file != NULL;
     keep_used_args(b, d);
     make_settings_key(b, &d->image);
-    make_recipe_key(b, &d->image);
-    make_tests_key(b, &d->image);
+    make_recipe_key(b->in->hash, &d->image, parent);
+    make_tests_key(b->in->hash, &d->image);
     make_publish_key(b, &d->image);
 }

@@ -194,10 +194,29 @@ static void release_build(struct build *b)
     definitions_release(&b->defs);
 }
 
-void plan_make(const struct plan_input *in, struct plan *out)
+/* ---- which files were looked at ---- */
+
+static int note_read(void *arg, const struct tree_entry *entry, size_t max, struct str *out,
+                     struct err *e)
 {
-    *out = (struct plan){.images = 0};
+    const struct plan *p = arg;
+    size_t i = (size_t)(entry - p->tree->entry);
+    BUG_ON(i >= p->tree->n);
+    p->read[i] = true;
+    return p->tree->read(p->tree->arg, entry, max, out, e);
+}
+
+void plan_make(const struct plan_input *given, struct plan *out)
+{
+    *out = (struct plan){.tree = given->tree};
     out->errors.a = out->warnings.a = &out->arena;
+    out->read = arena_array(&out->arena, given->tree->n, sizeof *out->read);
+    struct tree noted = *given->tree;
+    noted.read = note_read;
+    noted.arg = out;
+    struct plan_input mine = *given;
+    const struct plan_input *in = &mine;
+    mine.tree = &noted;
     struct build b = {.in = in, .plan = out, .a = &out->arena};
     struct definition_input def = {.tree = in->tree,
                                    .config = in->config,

@@ -95,6 +95,8 @@ struct plan_layer {
 
 struct plan {
     struct arena arena;
+    const struct tree *tree;
+    bool *read;          /* per entry of the tree: its content was looked at; NULL: see update.h */
     struct image *image; /* by name, then architecture */
     size_t images;
     size_t *order;            /* parents before children */

@@ -210,26 +210,32 @@ static int by_path(const void *x, const void *y)
     return strcmp(((const struct ship_entry *)x)->path, ((const struct ship_entry *)y)->path);
 }
 
-static void seal(struct shipper *s, hash_fn *hash, struct ship_list *out)
+void ship_seal(struct ship_list *list, hash_fn *hash)
 {
     struct str text = STR_INIT;
+    str_add(&text, "bootfarm-tree-1\n");
+    for (size_t i = 0; i < list->n; i++) {
+        static const char mode[] = {[TREE_FILE] = 'f', [TREE_EXEC] = 'x', [TREE_LINK] = 'l'};
+        const struct ship_entry *x = &list->v[i];
+        str_addch(&text, mode[x->kind]);
+        str_addmem(&text, x->entry->id.b, sizeof x->entry->id.b);
+        str_addmem(&text, x->path, strlen(x->path) + 1);
+    }
+    struct span span = {.p = text.p, .n = text.len};
+    hash(&span, 1, &list->key);
+    str_release(&text);
+}
+
+static void seal(struct shipper *s, hash_fn *hash, struct ship_list *out)
+{
     size_t n;
     struct ship_entry *v;
     if (s->list.n > 1)
         qsort(s->list.v, s->list.n, sizeof *s->list.v, by_path);
     arena_take(s->a, &s->list, &v, &n);
-    str_add(&text, "bootfarm-tree-1\n");
-    for (size_t i = 0; i < n; i++) {
-        static const char mode[] = {[TREE_FILE] = 'f', [TREE_EXEC] = 'x', [TREE_LINK] = 'l'};
-        str_addch(&text, mode[v[i].kind]);
-        str_addmem(&text, v[i].entry->id.b, sizeof v[i].entry->id.b);
-        str_addmem(&text, v[i].path, strlen(v[i].path) + 1);
-    }
-    struct span span = {.p = text.p, .n = text.len};
-    hash(&span, 1, &out->key);
     out->v = v;
     out->n = n;
-    str_release(&text);
+    ship_seal(out, hash);
     smap_release(&s->taken);
     smap_release(&s->on_way);
 }

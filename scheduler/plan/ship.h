@@ -47,6 +47,8 @@ struct ship_context {
 /* *containerfile gets the Containerfile's path inside the tar. */
 void ship_context(struct arena *a, const struct ship_context *c, struct ship_list *out,
                   const char **containerfile);
+/* Makes the key of a list whose entries are in order. */
+void ship_seal(struct ship_list *list, hash_fn *hash);
 /* The test scripts: paths in the tree, and the names under which they travel, by turns. */
 void ship_scripts(struct arena *a, const struct tree *t, hash_fn *hash,
                   const struct ship_entry *script, size_t n, struct ship_list *out);

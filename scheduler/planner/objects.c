@@ -261,8 +261,10 @@ int files_of_commit(struct repo *r, const char *oid, struct files *out, struct e
     int rc = git_oid_fromstr(&id, oid);
     if (rc != 0 || git_commit_lookup(&commit, r->git, &id) != 0)
         rc = git_failed(e, oid);
-    if (rc == 0)
+    if (rc == 0) {
+        memcpy(out->id.b, git_commit_tree_id(commit)->id, sizeof out->id.b);
         rc = open_level(&w, git_commit_tree_id(commit), e);
+    }
     if (rc == 0)
         rc = walk_tree(&w, e);
     vec_for_each (i, &w.stack)

@@ -40,10 +40,16 @@ struct files {
     struct tree tree;
     struct arena arena;
     struct repo *repo;
-    const char *root; /* on disk; NULL: in Git */
+    const char *root;  /* on disk; NULL: in Git */
+    struct blob_id id; /* of the whole tree, in Git */
 };
 int files_of_commit(struct repo *r, const char *oid, struct files *out,
                     struct err *e) BF_MUST_CHECK;
+/* The same, by looking only at folders that differ from those of `base`, files of another commit.
+ * 1: paths and links are the same; *changed (arena of *out) are the indices of the files that
+ * differ, and `base` must live as long as *out. 0: they are not, and *out is empty. */
+int files_like(struct repo *r, const char *oid, const struct files *base, struct files *out,
+               size_t **changed, size_t *n, struct err *e) BF_MUST_CHECK;
 /* What is on the disk, uncommitted changes too; in a working tree without what Git ignores. */
 int files_on_disk(struct repo *r, struct files *out, struct err *e) BF_MUST_CHECK;
 void files_release(struct files *f);

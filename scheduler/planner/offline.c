@@ -3,6 +3,7 @@
 #include "scheduler/plan/definition.h"
 #include "scheduler/plan/jobs.h"
 #include "scheduler/plan/reference.h"
+#include "scheduler/plan/update.h"
 #include "scheduler/planner/commands.h"
 #include "scheduler/planner/cpp.h"
 #include "scheduler/planner/json.h"
@@ -56,8 +57,8 @@ static void set_ref(struct offline *f, const struct options *o, const char *rev)
         f->ref = xstrdup("main");
 }
 
-int offline_plan(const struct options *o, const char *path, const char *rev, bool disk,
-                 const char *config, struct offline *out, struct err *e)
+static int open_repo(const struct options *o, const char *path, const char *config,
+                     struct offline *out, struct err *e)
 {
     *out = (struct offline){.repo = NULL};
     str_init(&out->config);
@@ -65,25 +66,38 @@ int offline_plan(const struct options *o, const char *path, const char *rev, boo
         file_read(o->config, CONFIG_MAX, &out->config, e) < 0)
         return -1;
     out->repo = repo_open(path, e);
-    if (out->repo == NULL || open_files(out, rev, disk, e) < 0)
-        return -1;
-    out->has_files = true;
     out->slug = o->slug != NULL ? xstrdup(o->slug) : slug_of(path);
-    set_ref(out, o, rev);
-    struct plan_input in = {.tree = &out->files.tree,
+    return out->repo != NULL ? 0 : -1;
+}
+
+static struct plan_input input_of(const struct options *o, const struct offline *f,
+                                  const char *config)
+{
+    struct plan_input in = {.tree = &f->files.tree,
                             .hash = hash_openssl,
                             .preprocess = cpp_run,
-                            .slug = out->slug,
+                            .slug = f->slug,
                             .registry = o->registry,
                             .arch = o->arch != NULL ? o->arch : host_arch(),
-                            .ref = out->ref,
+                            .ref = f->ref,
                             .alias = o->alias.v,
                             .aliases = o->alias.n,
                             .config = config != NULL      ? config
-                                      : o->config != NULL ? out->config.p
+                                      : o->config != NULL ? f->config.p
                                                           : NULL,
                             .config_name = o->config != NULL ? o->config : CONFIG_FILE};
-    in.config_len = config != NULL ? strlen(config) : out->config.len;
+    in.config_len = config != NULL ? strlen(config) : f->config.len;
+    return in;
+}
+
+int offline_plan(const struct options *o, const char *path, const char *rev, bool disk,
+                 const char *config, struct offline *out, struct err *e)
+{
+    if (open_repo(o, path, config, out, e) < 0 || open_files(out, rev, disk, e) < 0)
+        return -1;
+    out->has_files = true;
+    set_ref(out, o, rev);
+    struct plan_input in = input_of(o, out, config);
     plan_make(&in, &out->plan);
     out->has_plan = true;
     return 0;
@@ -202,18 +216,49 @@ static int plan_before(const struct options *o, const struct offline *now, struc
     return offline_plan(&same, path_argument(o), o->since, false, NULL, before, e);
 }
 
+static bool is_commit(const struct options *o, struct offline *f)
+{
+    return repo_is_git(f->repo) && !o->disk &&
+           repo_commit(f->repo, o->rev != NULL ? o->rev : "HEAD", f->oid, NULL) == 0;
+}
+
+/* The earlier plan, and the present one from it where only contents of contexts differ. */
+static int plan_since(const struct options *o, struct offline *now, struct offline *before,
+                      struct err *e)
+{
+    size_t *changed, n;
+    int like = 0;
+    if (open_repo(o, path_argument(o), NULL, now, e) < 0)
+        return -1;
+    bool commit = is_commit(o, now);
+    set_ref(now, o, o->rev);
+    if (plan_before(o, now, before, e) < 0)
+        return -1;
+    if (commit)
+        like = files_like(now->repo, now->oid, &before->files, &now->files, &changed, &n, e);
+    if (like < 0 || (like == 0 && open_files(now, o->rev, o->disk, e) < 0))
+        return -1;
+    now->has_files = true;
+    struct plan_input in = input_of(o, now, NULL);
+    if (like == 0 || !plan_update(&in, &before->plan, changed, n, &now->plan))
+        plan_make(&in, &now->plan);
+    now->has_plan = true;
+    return 0;
+}
+
 int cmd_plan(const struct options *o)
 {
-    struct offline now, before = {.repo = NULL};
+    struct offline now = {.repo = NULL}, before = {.repo = NULL};
     struct err e = ERR_INIT;
-    int status;
+    int status, rc;
     str_init(&before.config);
-    if (offline_plan(o, path_argument(o), o->rev, o->disk, NULL, &now, &e) < 0 ||
-        (o->since != NULL && plan_before(o, &now, &before, &e) < 0))
-        status = complain(&e, status_of(&e));
+    if (o->since != NULL)
+        rc = plan_since(o, &now, &before, &e);
     else
-        status = show_plan(o, &now, o->since != NULL ? &before : NULL);
-    offline_close(&now);
+        rc = offline_plan(o, path_argument(o), o->rev, o->disk, NULL, &now, &e);
+    status = rc < 0 ? complain(&e, status_of(&e))
+                    : show_plan(o, &now, o->since != NULL ? &before : NULL);
+    offline_close(&now); /* it may live on the earlier one */
     offline_close(&before);
     return status;
 }
