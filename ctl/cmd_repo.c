@@ -9,12 +9,16 @@ const struct arg_option options_command[] = {CTL_COMMAND_OPTIONS, {0}};
 
 const struct arg_option options_repo_add[] = {
     {"slug", 0, "NAME", "Its name at the farm (default: the last part of the URL)"},
-    {"refs", 0, "LIST", "Branches to watch: names or globs; tags/GLOB for tags (default HEAD)"},
+    {"refs", 0, "LIST",
+     "Branches to watch: names or globs; tags/GLOB, pull/GLOB, merge-requests/GLOB (default HEAD)"},
     {"poll-every", 0, "DURATION", "How often to look (default 60s)"},
     {"ssh-key", 0, "PATH", "Private key, a file at the scheduler"},
     {"known-hosts", 0, "PATH", "The Git server's host keys, a file at the scheduler"},
     {"ca-file", 0, "PATH", "Certificates to trust, a file at the scheduler"},
     {"credentials", 0, "PATH", "User and password, a file at the scheduler"},
+    {"allowed-signers", 0, "PATH",
+     "Only commits that these SSH keys signed; a file at the scheduler"},
+    {"keyring", 0, "PATH", "Only commits that these OpenPGP keys signed; a file at the scheduler"},
     CTL_COMMAND_OPTIONS,
     {0},
 };
@@ -29,6 +33,8 @@ int cmd_repo_add(struct ctl *c)
     ctl_arg(c, args, "known-hosts", "known_hosts");
     ctl_arg(c, args, "ca-file", "ca_file");
     ctl_arg(c, args, "credentials", "credentials");
+    ctl_arg(c, args, "allowed-signers", "allowed_signers");
+    ctl_arg(c, args, "keyring", "keyring");
     if (arg_value(&c->args, "refs"))
         json_object_set_new(args, "refs", ctl_words(arg_value(&c->args, "refs")));
     return ctl_command(c, "repo_add", args, NULL);

@@ -11,7 +11,7 @@ CREATE TABLE farm.command_arg (
 INSERT INTO farm.command_arg (verb, arg, kind, required) VALUES
     ('repo_add', 'url', 'text', true), ('repo_add', 'slug', 'text', false), ('repo_add', 'refs', 'list', false), ('repo_add', 'poll_every', 'text', false),
     ('repo_add', 'ssh_key', 'text', false), ('repo_add', 'known_hosts', 'text', false), ('repo_add', 'ca_file', 'text', false),
-    ('repo_add', 'credentials', 'text', false),
+    ('repo_add', 'credentials', 'text', false), ('repo_add', 'allowed_signers', 'text', false), ('repo_add', 'keyring', 'text', false),
     ('repo_remove', 'slug', 'repo', true), ('repo_sync', 'slug', 'repo', true),
     ('site_add', 'name', 'text', true), ('site_add', 'kind', 'text', true), ('site_add', 'registry', 'text', false), ('site_add', 'on_partition', 'text', false),
     ('site_add', 'grace', 'text', false),

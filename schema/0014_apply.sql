@@ -24,7 +24,8 @@ BEGIN
     INSERT INTO farm.repo AS p (slug, url, refs, poll_every, git)
     VALUES (wanted_slug, args->>'url', CASE WHEN args ? 'refs' THEN ARRAY(SELECT jsonb_array_elements_text(args->'refs')) ELSE '{HEAD}' END,
             coalesce((args->>'poll_every')::interval, '60 seconds'),
-            jsonb_strip_nulls(jsonb_build_object('ssh_key', args->'ssh_key', 'known_hosts', args->'known_hosts', 'ca_file', args->'ca_file', 'credentials', args->'credentials')))
+            jsonb_strip_nulls(jsonb_build_object('ssh_key', args->'ssh_key', 'known_hosts', args->'known_hosts', 'ca_file', args->'ca_file', 'credentials', args->'credentials',
+                                                  'allowed_signers', args->'allowed_signers', 'keyring', args->'keyring')))
     ON CONFLICT (slug) DO UPDATE
        SET url = excluded.url, refs = excluded.refs, poll_every = excluded.poll_every, git = excluded.git, removed_at = NULL, failures = 0
     RETURNING p.id INTO repo;

@@ -1,8 +1,7 @@
-#include "scheduler/planner/fetch.h"
+#include "scheduler/planner/fetch_private.h"
 
 #include "common/base/clock.h"
 #include "common/base/str.h"
-#include "common/loop/proc.h"
 
 #define LIST_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define GIT_MEMORY ((uint64_t)4 << 30)
@@ -80,7 +79,7 @@ static const char *ssh_command(struct git_env *env, const struct remote *r)
     return out;
 }
 
-static void make_env(struct git_env *env, const struct remote *r)
+static void make_env(struct git_env *env, const struct remote *r, const char *more)
 {
     static const char *const fixed[] = {"GIT_CONFIG_GLOBAL=/dev/null",
                                         "GIT_CONFIG_SYSTEM=/dev/null",
@@ -108,6 +107,8 @@ static void make_env(struct git_env *env, const struct remote *r)
         add_config(env, "credential.helper",
                    arena_fmt(&env->a, "store --file=%s", quoted(&env->a, r->credentials)));
     *vec_push(&env->v) = arena_fmt(&env->a, "GIT_CONFIG_COUNT=%d", env->pairs);
+    if (more != NULL)
+        *vec_push(&env->v) = more;
     *vec_push(&env->v) = NULL;
 }
 
@@ -153,29 +154,31 @@ static enum remote_fault classify(const char *text)
     return FAULT_UNREACHABLE;
 }
 
-/* The lines that say something, in one. */
+void git_words(const char *text, char *line, size_t size)
+{
+    size_t n = 0;
+    for (; *text != '\0' && n + 3 < size; text++) {
+        if (*text != '\n')
+            line[n++] = *text >= ' ' || *text < 0 ? *text : ' ';
+        else if (text[1] != '\0' && text[1] != '\n')
+            n += (size_t)snprintf(line + n, size - n, "; ");
+    }
+    line[n] = '\0';
+}
+
 static void say(struct err *e, const char *text)
 {
     char line[900];
-    size_t n = 0;
-    for (; *text != '\0' && n + 3 < sizeof line; text++) {
-        if (*text != '\n')
-            line[n++] = *text;
-        else if (text[1] != '\0' && text[1] != '\n')
-            n += (size_t)snprintf(line + n, sizeof line - n, "; ");
-    }
-    line[n] = '\0';
-    err_set(e, ERR_TEMPORARY, "%s", n > 0 ? line : "git failed without a word");
+    git_words(text, line, sizeof line);
+    err_set(e, ERR_TEMPORARY, "%s", *line != '\0' ? line : "git failed without a word");
 }
 
-static int run_git(const struct remote *r, const char *const *argv, const char *in, struct str *out,
-                   enum remote_fault *fault, struct err *e)
+int git_run(const struct remote *r, const char *const *argv, const char *more, const char *in,
+            struct str *out, struct str *words, struct proc_exit *how, struct err *e)
 {
     struct git_env env = {.pairs = 0};
-    struct str words = STR_INIT;
-    struct proc_exit how;
     bf_time left = r->deadline - clock_mono();
-    make_env(&env, r);
+    make_env(&env, r, more);
     struct proc_spec spec = {.argv = argv,
                              .env = env.v.v,
                              .in = in,
@@ -183,7 +186,17 @@ static int run_git(const struct remote *r, const char *const *argv, const char *
                              .timeout = left > BF_MSEC ? left : BF_MSEC,
                              .grace = BF_SEC,
                              .max_memory = GIT_MEMORY};
-    int rc = proc_run(&spec, out, &words, LIST_MAX_BYTES, &how, e);
+    int rc = proc_run(&spec, out, words, LIST_MAX_BYTES, how, e);
+    release_env(&env);
+    return rc;
+}
+
+static int run_git(const struct remote *r, const char *const *argv, const char *in, struct str *out,
+                   enum remote_fault *fault, struct err *e)
+{
+    struct str words = STR_INIT;
+    struct proc_exit how;
+    int rc = git_run(r, argv, NULL, in, out, &words, &how, e);
     if (rc < 0) {
         *fault = e->kind == ERR_TEMPORARY ? FAULT_UNREACHABLE : FAULT_INTERNAL;
     } else if (how.end == PROC_SIGNALLED && how.status == SIGXFSZ) {
@@ -198,7 +211,6 @@ static int run_git(const struct remote *r, const char *const *argv, const char *
         rc = err_set(e, ERR_INPUT, "the list of refs is larger than %zu bytes", LIST_MAX_BYTES);
     }
     str_release(&words);
-    release_env(&env);
     return rc;
 }
 
@@ -270,8 +282,18 @@ static void take_line(struct lister *l, const char *line, size_t n)
 int remote_list(struct arena *a, const struct remote *r, struct remote_refs *out,
                 enum remote_fault *fault, struct err *e)
 {
-    const char *const argv[] = {"git",  "ls-remote", "--symref",     upload_pack(r->url), "--",
-                                r->url, "HEAD",      "refs/heads/*", "refs/tags/*",       NULL};
+    const char *const argv[] = {"git",
+                                "ls-remote",
+                                "--symref",
+                                upload_pack(r->url),
+                                "--",
+                                r->url,
+                                "HEAD",
+                                "refs/heads/*",
+                                "refs/tags/*",
+                                r->pulls ? "refs/pull/*/head" : NULL,
+                                "refs/merge-requests/*/head",
+                                NULL};
     struct str text = STR_INIT;
     struct lister l = {.a = a, .out = out};
     *out = (struct remote_refs){.head = NULL};

@@ -8,6 +8,7 @@
 
 #include "common/base/base.h"
 #include "common/base/err.h"
+#include "common/base/str.h"
 #include "common/base/vec.h"
 #include "scheduler/plan/arena.h"
 
@@ -17,7 +18,8 @@ extern const char *const remote_fault_names[];
 struct remote {
     const char *url;
     const char *ssh_key, *known_hosts, *ca_file, *credentials; /* files; NULL: none */
-    bf_time deadline;                                          /* monotonic */
+    bool pulls;       /* list the heads of pull and merge requests, too */
+    bf_time deadline; /* monotonic */
 };
 
 struct remote_ref {
@@ -32,7 +34,8 @@ struct remote_refs {
     size_t n;
 };
 
-/* Only branches and tags. -1: *fault and *e say why. */
+/* Branches, tags and, if asked for, "refs/pull/N/head" and "refs/merge-requests/N/head". -1: *fault
+ * and *e say why. */
 int remote_list(struct arena *a, const struct remote *r, struct remote_refs *out,
                 enum remote_fault *fault, struct err *e) BF_MUST_CHECK;
 /* Brings refs (full names) into the mirror under the same names, whatever they were there. When it
@@ -40,5 +43,17 @@ int remote_list(struct arena *a, const struct remote *r, struct remote_refs *out
  * broken files. It is only a copy: the caller makes a new one. */
 int remote_fetch(const struct remote *r, const char *mirror, const char *const *refs, size_t n,
                  bool *spoilt, enum remote_fault *fault, struct err *e) BF_MUST_CHECK;
+
+/* Who may sign: a file as git's gpg.ssh.allowedSignersFile, or an OpenPGP keyring as
+ * `gpg --export` writes it; a signature that one of both accepts will do. */
+struct signers {
+    const char *allowed, *keyring; /* files; NULL: none */
+};
+
+/* Whether a commit of the mirror bears such a signature. 1, or 0 with the reason in *why; -1: it
+ * could not be found out. */
+int remote_verify(const struct remote *r, const struct signers *signers, const char *mirror,
+                  const char *oid, struct str *why, enum remote_fault *fault,
+                  struct err *e) BF_MUST_CHECK;
 
 #endif

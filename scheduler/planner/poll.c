@@ -11,12 +11,30 @@
 
 /* ---- which refs ---- */
 
-static const char *ref_name(const char *ref)
+/* "main", "tags/v1", "pull/7", "merge-requests/7". */
+static const char *ref_name(struct arena *a, const char *ref)
 {
-    return str_starts(ref, "refs/heads/") ? ref + strlen("refs/heads/") : ref + strlen("refs/");
+    if (str_starts(ref, "refs/heads/"))
+        return ref + strlen("refs/heads/");
+    if (poll_space(ref + strlen("refs/")) == NULL || str_starts(ref, "refs/tags/"))
+        return ref + strlen("refs/");
+    return arena_strn(a, ref + strlen("refs/"), strlen(ref) - strlen("refs/") - strlen("/head"));
 }
 
-static bool is_watched(const struct poll *p, const char *ref)
+/* A branch whose name would be taken for something else is nobody's. */
+static bool is_reserved(const char *ref)
+{
+    return str_starts(ref, "refs/heads/") && poll_space(ref + strlen("refs/heads/")) != NULL;
+}
+
+static bool same_space(const char *ref, const char *pattern)
+{
+    const char *space = poll_space(pattern);
+    return space == NULL ? str_starts(ref, "refs/heads/")
+                         : str_starts(ref + strlen("refs/"), space);
+}
+
+static bool is_watched(const struct poll *p, const char *ref, const char *name)
 {
     const json_t *patterns = json_object_get(p->in, "refs");
     for (size_t i = 0; i < json_array_size(patterns); i++) {
@@ -26,8 +44,7 @@ static bool is_watched(const struct poll *p, const char *ref)
         if (strcmp(pattern, "HEAD") == 0) {
             if (p->refs.head != NULL && strcmp(p->refs.head, ref) == 0)
                 return true;
-        } else if (str_starts(ref, "refs/tags/") == str_starts(pattern, "tags/") &&
-                   glob_match(pattern, ref_name(ref)) == 1) {
+        } else if (same_space(ref, pattern) && glob_match(pattern, name) == 1) {
             return true;
         }
     }
@@ -39,14 +56,15 @@ static int find_watched(struct poll *p, struct err *e)
     const json_t *known = json_object_get(p->in, "known_refs");
     for (size_t i = 0; i < p->refs.n; i++) {
         const struct remote_ref *r = &p->refs.v[i];
-        if (!is_watched(p, r->ref))
+        const char *name = ref_name(&p->a, r->ref);
+        if (is_reserved(r->ref) || !is_watched(p, r->ref, name))
             continue;
         if (p->watch.n >= WATCH_MAX) {
             p->fault = FAULT_LIMIT;
             return err_set(e, ERR_INPUT, "more than %d refs are watched", WATCH_MAX);
         }
         struct watched *w = vec_push(&p->watch);
-        *w = (struct watched){.name = ref_name(r->ref), .ref = r->ref};
+        *w = (struct watched){.name = name, .ref = r->ref};
         memcpy(w->oid, r->oid, OID_TEXT);
         const char *before = json_string_value(json_object_get(known, w->name));
         w->changed = before == NULL || strcmp(before, w->oid) != 0;
@@ -195,12 +213,13 @@ static json_t *images(struct poll *p, const struct plan *plan, const struct tree
     return list;
 }
 
-static void report_no_commit(const struct watched *w, json_t *plans)
+/* A plan that is only an error, and one that may concern any image. */
+static void report_only(const struct watched *w, const char *code, const char *hint,
+                        const char *message, json_t *plans)
 {
     struct arena a = ARENA_INIT;
     struct diags errors = {.a = &a};
-    diag_add(&errors, (struct diag_at){.file = w->name}, "not-a-commit", NULL,
-             "this tag stands for something else than a commit");
+    diag_add(&errors, (struct diag_at){.file = w->name}, code, hint, "%s", message);
     json_array_append_new(plans,
                           json_pack("{s:s, s:s, s:[], s:o, s:[]}", "ref", w->name, "oid", w->oid,
                                     "images", "errors", json_diags(&errors), "warnings"));
@@ -208,14 +227,36 @@ static void report_no_commit(const struct watched *w, json_t *plans)
     arena_release(&a);
 }
 
+/* 0: reported as an error of the ref. */
+static int check_signature(struct poll *p, const struct watched *w, json_t *plans, struct err *e)
+{
+    if (p->signers.allowed == NULL && p->signers.keyring == NULL)
+        return 1;
+    struct str why = STR_INIT;
+    int rc = remote_verify(&p->remote, &p->signers, p->mirror, w->oid, &why, &p->fault, e);
+    if (rc == 0) {
+        char *message = xasprintf("commit %.12s is not signed by one of the farm's signers%s%s",
+                                  w->oid, why.len > 0 ? ": " : "", why.p);
+        report_only(w, "unsigned-commit", "sign it (git commit --amend -S) and push again", message,
+                    plans);
+        free(message);
+    }
+    str_release(&why);
+    return rc;
+}
+
 static int plan_ref(struct poll *p, const struct watched *w, json_t *plans, struct err *e)
 {
     struct files files;
     struct plan plan;
     if (w->no_commit) {
-        report_no_commit(w, plans);
+        report_only(w, "not-a-commit", NULL, "this tag stands for something else than a commit",
+                    plans);
         return 0;
     }
+    int trusted = check_signature(p, w, plans, e);
+    if (trusted <= 0)
+        return trusted;
     if (files_of_commit(p->repo, w->oid, &files, e) < 0) {
         p->fault = FAULT_REPOSITORY;
         (void)!dir_remove(p->mirror,
@@ -281,7 +322,7 @@ static int poll_once(struct poll *p, struct err *e)
         json_decref(plans);
         return -1;
     }
-    const char *head = p->refs.head != NULL ? ref_name(p->refs.head) : NULL;
+    const char *head = p->refs.head != NULL ? ref_name(&p->a, p->refs.head) : NULL;
     p->out = json_pack("{s:o, s:o, s:b, s:o}", "head", json_text(head), "refs", ref_list(p),
                        "unchanged", (int)!changed, "plans", plans);
     BUG_ON(p->out == NULL);

@@ -19,6 +19,7 @@ struct poll {
     struct arena a;
     json_t *in, *out;
     struct remote remote;
+    struct signers signers;
     const char *slug, *mirror, *dir, *registry, *arch;
     VEC(struct plan_alias) alias;
     struct remote_refs refs;
@@ -31,6 +32,9 @@ struct poll {
 /* Reads and checks standard input; from then on the process ends at the deadline, with an answer.
  */
 int poll_read_input(struct poll *p, struct err *e) BF_MUST_CHECK;
+/* "tags/", "pull/" or "merge-requests/" when the name of a ref, or a pattern, begins so; NULL: it
+ * is a branch's. */
+const char *poll_space(const char *name);
 /* Before the answer: there is only one. */
 void poll_stop_clock(void);
 

@@ -52,7 +52,31 @@ static int read_git(struct poll *p, struct err *e)
         rc = member(git, "ca_file", false, &p->remote.ca_file, e);
     if (rc == 0)
         rc = member(git, "credentials", false, &p->remote.credentials, e);
+    if (rc == 0)
+        rc = member(git, "allowed_signers", false, &p->signers.allowed, e);
+    if (rc == 0)
+        rc = member(git, "keyring", false, &p->signers.keyring, e);
     return rc;
+}
+
+const char *poll_space(const char *name)
+{
+    static const char *const spaces[] = {"tags/", "pull/", "merge-requests/"};
+    for (size_t i = 0; i < ARRAY_SIZE(spaces); i++) {
+        if (str_starts(name, spaces[i]))
+            return spaces[i];
+    }
+    return NULL;
+}
+
+static void find_pulls(struct poll *p)
+{
+    const json_t *patterns = json_object_get(p->in, "refs");
+    for (size_t i = 0; i < json_array_size(patterns); i++) {
+        const char *pattern = json_string_value(json_array_get(patterns, i));
+        const char *space = pattern != NULL ? poll_space(pattern) : NULL;
+        p->remote.pulls |= space != NULL && strcmp(space, "tags/") != 0;
+    }
 }
 
 static void read_known(struct poll *p)
@@ -144,6 +168,7 @@ static int read_spec(struct poll *p, struct err *e)
     set_alarm(p->remote.deadline);
     read_known(p);
     read_aliases(p);
+    find_pulls(p);
     return 0;
 }
 
