@@ -72,7 +72,8 @@ static void remove_dir(struct removal *r, int at, const char *name, unsigned dep
     }
     fd = open_dir(at, name);
     if (fd < 0) {
-        failed(r, "open", name);
+        if (errno != ENOENT)
+            failed(r, "open", name);
         return;
     }
     if (fstat(fd, &st) < 0 || st.st_dev != r->device) {

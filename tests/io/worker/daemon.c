@@ -3,6 +3,7 @@
 #include "common/loop/file.h"
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -129,6 +130,9 @@ void daemon_teardown(struct daemon *d)
     cr_expect_null(strstr(log, "runtime error"), "%s", log);
     free(log);
     hub_close(&d->hub);
+    /* What a killed daemon had started dies with it, but not at once, and may still write. */
+    for (int tries = 0; tries < 500 && dir_remove(d->tmp.dir, NULL) < 0; tries++)
+        poll(NULL, 0, 10);
     tmp_remove(&d->tmp);
 }
 
