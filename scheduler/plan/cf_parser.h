@@ -11,6 +11,7 @@ struct parser {
     struct diags *errors, *warnings;
     struct cf_lines lines;
     unsigned failed;
+    bool shifts;                 /* a << with a blank behind it was no heredoc */
     VEC(struct cf_instr) instrs; /* of the header, then of the present stage */
     VEC(struct cf_stage) stages;
     VEC(struct cf_word) words; /* scratch */

@@ -32,14 +32,19 @@ static size_t read_flag(const char *s, size_t i, size_t end, struct str *out, si
     return i;
 }
 
-static void add_flag(struct parser *p, const struct str *text, size_t value_at)
+static void add_flag(struct parser *p, const struct str *text, size_t value_at, size_t end)
 {
     char *name = arena_strn(p->a, text->p + 2, text->len - 2);
     char *eq = strchr(name, '=');
     if (eq != NULL)
         *eq = '\0';
-    *vec_push(&p->flags) = (struct cf_flag){
-        .name = name, .value = eq != NULL ? eq + 1 : NULL, .at = cf_lines_at(&p->lines, value_at)};
+    struct cf_pos at = cf_lines_at(&p->lines, value_at);
+    *vec_push(&p->flags) =
+        (struct cf_flag){.name = name,
+                         .value = eq != NULL ? eq + 1 : NULL,
+                         .at = at,
+                         .plain = eq != NULL && strlen(eq + 1) == end - value_at &&
+                                  cf_lines_at(&p->lines, end - 1).line == at.line};
 }
 
 size_t read_flags(struct parser *p, const char *s, size_t i, size_t end)
@@ -54,7 +59,7 @@ size_t read_flags(struct parser *p, const char *s, size_t i, size_t end)
         i = read_flag(s, i, end, &text, &value_at);
         if (strcmp(text.p, "--") == 0)
             break;
-        add_flag(p, &text, value_at);
+        add_flag(p, &text, value_at, i);
     }
     str_release(&text);
     return skip_space(s, i, end);
@@ -156,7 +161,8 @@ const char *cf_mount_key(struct arena *a, const struct cf_flag *f, const char *k
         size_t len = strcspn(p, ",");
         if (len > n && memcmp(p, key, n) == 0 && p[n] == '=') {
             *at = f->at;
-            at->column += (unsigned)(p + n + 1 - f->value);
+            if (f->plain)
+                at->column += (unsigned)(p + n + 1 - f->value);
             return arena_strn(a, p + n + 1, len - n - 1);
         }
         p += len;
@@ -167,23 +173,31 @@ const char *cf_mount_key(struct arena *a, const struct cf_flag *f, const char *k
 
 /* ---- heredocs ---- */
 
-/* The word's heredoc name into *name (quotes removed): 1, and *chomp for "<<-"; 0 when it is none.
- */
-static int heredoc_name(const char *w, size_t n, struct str *name, bool *chomp)
+/* The same for the words in which heredocs are looked for: blanks behind << belong to it, too.
+ * *open: a quote is not closed. */
+static size_t heredoc_word_end(const char *s, size_t i, size_t end, bool *open)
 {
-    size_t i = 0;
-    while (i < n && isdigit((unsigned char)w[i]))
-        i++;
-    if (n - i < 3 || w[i] != '<' || w[i + 1] != '<')
-        return 0;
-    i += 2;
-    *chomp = w[i] == '-';
-    i += *chomp;
-    if (i == n || memchr(w + i, '<', n - i) != NULL)
-        return 0;
     char quote = '\0';
-    str_clear(name);
-    for (; i < n; i++) {
+    for (; i < end && (quote != '\0' || !is_space(s[i])); i++) {
+        if (s[i] == '\\' && quote != '\'' && i + 1 < end)
+            i++;
+        else if (quote != '\0' && s[i] == quote)
+            quote = '\0';
+        else if (quote == '\0' && (s[i] == '\'' || s[i] == '"'))
+            quote = s[i];
+        else if (quote == '\0' && s[i] == '<' && i + 1 < end && s[i + 1] == '<')
+            i = skip_space(s, i + 2, end) - 1;
+    }
+    *open = quote != '\0';
+    return i;
+}
+
+/* Text without quotes and escapes into *out. */
+static void unquote(const char *w, size_t n, struct str *out)
+{
+    char quote = '\0';
+    str_clear(out);
+    for (size_t i = 0; i < n; i++) {
         if (w[i] == quote && quote != '\0')
             quote = '\0';
         else if (quote == '\0' && (w[i] == '\'' || w[i] == '"'))
@@ -191,45 +205,97 @@ static int heredoc_name(const char *w, size_t n, struct str *name, bool *chomp)
         else {
             if (w[i] == '\\' && quote != '\'' && i + 1 < n)
                 i++;
-            str_addch(name, w[i]);
+            str_addch(out, w[i]);
         }
     }
-    return name->len > 0;
 }
 
-static void skip_body(struct parser *p, const struct str *name, bool chomp, struct cf_pos pos)
+struct heredoc {
+    struct str name;
+    bool chomp; /* <<- */
+    bool apart; /* blanks between << and the name */
+};
+
+/* What the word opens; false when that is nothing. */
+static bool heredoc_of(const char *w, size_t n, struct heredoc *h)
+{
+    size_t i = 0;
+    while (i < n && isdigit((unsigned char)w[i]))
+        i++;
+    if (n - i < 3 || w[i] != '<' || w[i + 1] != '<')
+        return false;
+    i += 2;
+    h->chomp = w[i] == '-';
+    i += h->chomp;
+    h->apart = i < n && is_space(w[i]);
+    i = skip_space(w, i, n);
+    if (i == n || memchr(w + i, '<', n - i) != NULL)
+        return false;
+    unquote(w + i, n - i, &h->name);
+    return h->name.len > 0;
+}
+
+/* To the line behind the body; false when it has no end. */
+static bool skip_body(struct cf_lines *lines, const struct heredoc *h)
 {
     const char *line;
     size_t n;
-    while (cf_lines_raw(&p->lines, &line, &n)) {
-        while (chomp && n > 0 && *line == '\t') {
+    while (cf_lines_raw(lines, &line, &n)) {
+        while (h->chomp && n > 0 && *line == '\t') {
             line++;
             n--;
         }
-        if (n == name->len && memcmp(line, name->p, n) == 0)
-            return;
+        if (n == h->name.len && memcmp(line, h->name.p, n) == 0)
+            return true;
     }
-    parser_fail(p, pos, "unterminated-heredoc",
-                arena_fmt(p->a, "write %s on a line of its own behind the text", name->p),
-                "the heredoc %s is not closed", name->p);
+    return false;
+}
+
+/* Only the newest builders take "<< NAME" for a heredoc, and others have written $((1 << 2)): where
+ * it has no end it is none, and then there are none of this kind in the rest of the file. */
+static bool take_body(struct parser *p, const struct heredoc *h, struct cf_pos pos)
+{
+    const char *here = p->lines.p;
+    unsigned line = p->lines.line;
+    if (h->apart && p->shifts)
+        return false;
+    if (skip_body(&p->lines, h))
+        return true;
+    if (!h->apart) {
+        parser_fail(p, pos, "unterminated-heredoc",
+                    arena_fmt(p->a, "write %s on a line of its own behind the text", h->name.p),
+                    "the heredoc %s is not closed", h->name.p);
+        return true;
+    }
+    p->shifts = true;
+    p->lines.p = here;
+    p->lines.line = line;
+    return false;
+}
+
+/* A quote that is not closed: buildah then sees no heredoc in the whole line. */
+static bool quotes_closed(const char *s, size_t i, size_t end)
+{
+    bool open = false;
+    while ((i = skip_space(s, i, end)) < end && !open)
+        i = heredoc_word_end(s, i, end, &open);
+    return !open;
 }
 
 bool read_heredocs(struct parser *p, size_t i)
 {
     const char *s = p->lines.text.p;
     size_t end = p->lines.text.len;
-    bool found = false, chomp = false;
-    if (memmem(s + i, end - i, "<<", 2) == NULL)
+    bool found = false, open;
+    if (memmem(s + i, end - i, "<<", 2) == NULL || !quotes_closed(s, i, end))
         return false;
-    struct str name = STR_INIT;
+    struct heredoc h = {.name = STR_INIT};
     while ((i = skip_space(s, i, end)) < end) {
         size_t from = i;
-        i = quoted_word_end(s, i, end, '\\');
-        if (heredoc_name(s + from, i - from, &name, &chomp)) {
-            found = true;
-            skip_body(p, &name, chomp, cf_lines_at(&p->lines, from));
-        }
+        i = heredoc_word_end(s, i, end, &open);
+        if (heredoc_of(s + from, i - from, &h))
+            found |= take_body(p, &h, cf_lines_at(&p->lines, from));
     }
-    str_release(&name);
+    str_release(&h.name);
     return found;
 }

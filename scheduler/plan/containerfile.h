@@ -35,6 +35,7 @@ struct cf_flag {
     const char *name;  /* "from" of --from=… */
     const char *value; /* quotes removed, not expanded; NULL where there is no "=" */
     struct cf_pos at;  /* of the value, or of the flag */
+    bool plain;        /* the value stands there as it is: no quotes, one line */
 };
 
 struct cf_instr {

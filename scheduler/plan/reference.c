@@ -37,9 +37,9 @@ static bool component_ok(const char *p, size_t n)
     return false;
 }
 
-static bool path_ok(const char *p)
+static bool path_ok(const char *p, size_t max)
 {
-    if (strlen(p) > PATH_MAX_LEN)
+    if (strlen(p) > max)
         return false;
     for (;;) {
         size_t n = strcspn(p, "/");
@@ -104,6 +104,16 @@ static void split_host(struct arena *a, char *name, struct reference *out)
     out->path = slash + 1;
 }
 
+static bool is_docker_hub(const char *host)
+{
+    return host != NULL && (strcmp(host, "docker.io") == 0 || strcmp(host, "index.docker.io") == 0);
+}
+
+static bool needs_library(const struct reference *r)
+{
+    return is_docker_hub(r->host) && strchr(r->path, '/') == NULL;
+}
+
 int reference_parse(struct arena *a, const char *text, struct reference *out, struct err *e)
 {
     *out = (struct reference){0};
@@ -136,7 +146,7 @@ int reference_parse(struct arena *a, const char *text, struct reference *out, st
     split_host(a, name, out);
     if (out->host != NULL && !host_ok(out->host))
         return err_set(e, ERR_INPUT, "'%s' is not a registry's host", out->host);
-    if (!path_ok(out->path))
+    if (!path_ok(out->path, PATH_MAX_LEN - (needs_library(out) ? strlen("library/") : 0)))
         return err_set(
             e, ERR_INPUT,
             "'%s' is not a repository name (small letters, digits, and . _ - between them)",
@@ -146,11 +156,8 @@ int reference_parse(struct arena *a, const char *text, struct reference *out, st
 
 char *reference_text(struct arena *a, const struct reference *r)
 {
-    const char *host = r->host, *between = "/";
-    if (host != NULL && strcmp(host, "index.docker.io") == 0)
-        host = "docker.io";
-    if (host != NULL && strcmp(host, "docker.io") == 0 && strchr(r->path, '/') == NULL)
-        between = "/library/";
+    const char *host = is_docker_hub(r->host) ? "docker.io" : r->host;
+    const char *between = needs_library(r) ? "/library/" : "/";
     return arena_fmt(a, "%s%s%s%s%s", host != NULL ? host : "", host != NULL ? between : "",
                      r->path, r->digest != NULL ? "@" : ":",
                      r->digest != NULL ? r->digest : r->tag);

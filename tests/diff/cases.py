@@ -348,7 +348,10 @@ OPENERS = {  # what opens it → the lines that close it
     "COPY <<E /x": ["E"], "COPY <<E <<F /x/": ["E", "F"], "COPY --chown=0:0 <<E /x": ["E"], "COPY a <<E /x/": ["E"], "ADD <<E /x": ["E"],
     "COPY <<-E /x": ["\tE"], "COPY <<'E' /x": ["E"], "COPY \\\n <<E /x": ["E"], "RUN x \\\n && cat <<E": ["E"], "run <<E": ["E"],
     # none at all
-    "RUN cat <<<E": [], "RUN : $((1<<2))": [], "RUN a<<b": [], "RUN [\"cat\", \"<<E\"]": [], "CMD cat <<E": [], "LABEL a=<<E": [],
+    "RUN cat <<\"E F\"": ["E F"], "RUN cat <<E|cat": ["E|cat"], "RUN <<E <<E": ["E", "E"], "COPY <<E.txt /x": ["E.txt"],
+    "RUN cat <<<E": [], "RUN echo \"<<E\"": [], "RUN echo '<<E'": [], "RUN cat << E": ["E"], "RUN cat <<- E": [], "RUN cat <<E # don't": [], "RUN echo \"a <<E b\"": [], "RUN x=<<E": [],
+    "ONBUILD COPY a <<b": [], "ENTRYPOINT <<E": [], "ENV A=<<E": [],
+    "RUN : $((1<<2))": [], "RUN a<<b": [], "RUN [\"cat\", \"<<E\"]": [], "CMD cat <<E": [], "LABEL a=<<E": [],
 }
 
 

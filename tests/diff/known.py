@@ -47,5 +47,10 @@ AST = {
     "^# syntax=.*\n# escape=`": "buildah looks for the escape directive before any other one",
     "[\f\v]": "dockerfile-ast separates words by blanks and tabs only",
     r":\\x": "dockerfile-ast takes the escape out of a word, the reader leaves that to the expansion",
+    "cat <<\"E F\"": "dockerfile-ast knows no heredoc with a blank in its name, buildah does",
+    "cat << E": "dockerfile-ast finds no end of a heredoc whose name stands apart",
+    "cat <<- E": "to buildah the name may stand apart from <<, but not from <<-",
+    "<<E # don't": "buildah sees no heredoc in a line with a quote that is not closed",
+    "\"a <<E b\"": "in quotes it is none to buildah",
     "RUN 3<<E": "dockerfile-ast knows no heredoc with the number of a descriptor, buildah does",
 }

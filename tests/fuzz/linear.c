@@ -56,6 +56,7 @@ static const struct slow inputs[] = {
     {"heredocs", "FROM q.io/a:1\n", "RUN <<E\nx\nE\n", "", 0},
     {"heredocs of one line", "FROM q.io/a:1\nRUN ", "<<E ", "\n", 0},
     {"heredocs of one line, closed", "FROM q.io/a:1\nRUN <<A", " <<A", "\nA\nA\n", 0},
+    {"shifts", "FROM q.io/a:1\n", "RUN : $((1 << %d))\n", "", 0},
     {"a heredoc that nearly ends", "FROM q.io/a:1\nRUN <<EEEEEEEEEEEEEEEEEEEEEEEE\n",
      "EEEEEEEEEEEEEEEEEEEEEEE\n", "", 0},
     {"a json form", "FROM q.io/a:1\nCOPY [\"a\"", ", \"b\"", "]\n", 0},

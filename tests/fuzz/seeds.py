@@ -14,7 +14,9 @@ GLOBS = ["*\nabc", "a*c\nabbc", "[a-c]x\nbx", "[^a]\nb", "\\*\n*", "a?c\nabc", "
 JSONS = ['["a", "b c"]', "[]", '["\\u00e4\\ud83d\\ude00"]', '["\\n\\t\\\\"]', "[1]", '[["a"]]', '["a",]', '["a']
 REFERENCES = ["quay.io/org/os:1", "docker.io/debian", "localhost/base", "registry:5000/a", "[::1]:5000/a", "docker://q.io/a:1", "debian",
               "a.b/c__d/e-f--g/h_i:T_1.x-y", "q.io/a:1@" + DIGEST, "q.io/a@" + DIGEST, "oci-archive:x", "", "q.io/", "q.io/a:.x",
-              "images/HMI", "feature/X", ".x", "a__b", "/a//b/", "x" * 256]
+              "images/HMI", "feature/X", ".x", "a__b", "/a//b/", "x" * 256,
+              "docker.io/" + "d" * 250]  # the last with library/ is too long
+FOUND = ["FROM q.io/a:1\nRUN --mount='type=bind,target=/m,\\\n  from=x' :\n"]  # places inside a quoted flag of two lines
 WORDS = {
     "containerfile": ["FROM ", "ARG ", "ENV ", "COPY ", "ADD ", "RUN ", "ONBUILD ", " AS x", "--from=", "--mount=", "type=bind,", "from=x", "target=/m",
                       "--platform=", "--after=", "<<E", "<<-E", "\nE\n", "# escape=`\n", "# syntax=", "\\\n", "`\n", "\r\n", "${V}", "${V:-d}", "scratch",
@@ -26,7 +28,7 @@ WORDS = {
 
 def seeds(part):
     if part == "containerfile":
-        return [c.text.replace("@DIGEST@", DIGEST) for c in [*cases.all_cases(), *cases.heredocs()] if len(c.text) < 65536]
+        return [c.text.replace("@DIGEST@", DIGEST) for c in [*cases.all_cases(), *cases.heredocs()] if len(c.text) < 65536] + FOUND
     return [*cases.WORDS.values(), *GLOBS, *JSONS] if part == "words" else REFERENCES
 
 

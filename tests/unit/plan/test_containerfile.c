@@ -285,6 +285,58 @@ static const struct sample samples[] = {
      NULL,
      NULL,
      {{0}}},
+    {"what the escape directive is not",
+     "# syntax=docker/dockerfile:1\n# check=skip=all\n# escape\n# escapes=`\nFROM a.io/b \\\n AS "
+     "x\n",
+     "from a.io/b 5:6",
+     NULL,
+     NULL,
+     NULL,
+     {{0}}},
+    {"built-in arguments of the machine that builds",
+     "FROM --platform=$BUILDPLATFORM a.io/b:$BUILDARCH-$BUILDOS-x$BUILDVARIANT-$TARGETPLATFORM\n",
+     "from a.io/b:arm64-linux-x-linux/arm64 1:32",
+     NULL,
+     NULL,
+     NULL,
+     {{0}}},
+    {"a definition's value does not change a built-in default of the stage",
+     "FROM a.io/b\nARG TARGETARCH=x V=y\nCOPY --from=c.io/d:$TARGETARCH-$V a b\n",
+     "from a.io/b 1:6\ncopy c.io/d:arm64-z 3:13",
+     NULL,
+     NULL,
+     NULL,
+     {{"V", "z"}}},
+    {"a target that stands behind others of its name",
+     "FROM a.io/b AS x\nFROM c.io/d AS x\nFROM e.io/f\n",
+     "from a.io/b 1:6\nfrom c.io/d 2:6",
+     NULL,
+     NULL,
+     "x",
+     {{0}}},
+    {"a stage inherits the arguments of the one below",
+     "FROM a.io/b AS x\nARG V=1\nFROM x\nCOPY --from=c.io/d:$V a b\nFROM a.io/b\nCOPY "
+     "--from=c.io/d:x$V a b\nCOPY --from=1 a b\n",
+     "from a.io/b 1:6\ncopy c.io/d:1 4:13\nfrom a.io/b 5:6\ncopy c.io/d:x 6:13",
+     NULL,
+     NULL,
+     NULL,
+     {{0}}},
+    {"the last of several flags of one name counts",
+     "FROM a.io/b\nCOPY --from=c.io/d --from=e.io/f a b\n",
+     "from a.io/b 1:6\ncopy e.io/f 2:27",
+     NULL,
+     NULL,
+     NULL,
+     {{0}}},
+    {"an archive that an earlier stage writes is no image",
+     "FROM a.io/b AS x\nRUN --mount=type=bind,target=/o,rw make\nFROM oci-archive:out.tar\nCOPY "
+     "--from=x a b\n",
+     "from a.io/b 1:6",
+     NULL,
+     "*",
+     NULL,
+     {{0}}},
     {"platform",
      "FROM --platform=linux/arm64 a.io/b\n",
      "from a.io/b 1:29",
@@ -378,6 +430,36 @@ static const struct sample samples[] = {
      "from a.io/b 1:6",
      NULL,
      "a",
+     NULL,
+     {{0}}},
+    {"a heredoc whose name stands apart",
+     "FROM a.io/b\nRUN cat << E\nFROM no\nE\nCOPY a /\n",
+     "from a.io/b 1:6",
+     NULL,
+     "a",
+     NULL,
+     {{0}}},
+    {"a shift is no heredoc",
+     "FROM a.io/b\nRUN : $((1 << 2)) && \\\n  : $((1 << 3))\nCOPY a /\nRUN : $((1 << 4))\nCOPY b "
+     "/\n",
+     "from a.io/b 1:6",
+     NULL,
+     "a b",
+     NULL,
+     {{0}}},
+    {"no heredoc where a quote is not closed, or the dash stands apart",
+     "FROM a.io/b\nRUN cat <<E # don't\nRUN cat <<- E\nCOPY a /\n",
+     "from a.io/b 1:6",
+     NULL,
+     "a",
+     NULL,
+     {{0}}},
+    {"keys of a mount in quotes and over two lines have the place of the flag",
+     "FROM a.io/b\nRUN --mount='from=c.io/d,target=/m' --mount=type=bind,\\\nfrom=e.io/f,target=/n "
+     "x\n",
+     "from a.io/b 1:6\nmount c.io/d 2:13\nmount e.io/f 2:45",
+     NULL,
+     NULL,
      NULL,
      {{0}}},
     {"heredocs with tabs, quotes, several on a line",
@@ -671,6 +753,77 @@ Test(containerfile, long_chains_of_stages)
     cr_expect_str_eq(r.use[1].expanded, "c.io/bottom-997-998");
     cr_expect_eq(r.base, 0);
     str_release(&s);
+    diags_release(&d);
+    arena_release(&a);
+}
+
+/* Named contexts stand in for stages and images, by the name as written or expanded. */
+Test(containerfile, named_contexts)
+{
+    static const char text[] = "ARG C=ctx\nFROM a.io/b AS ctx\nFROM a.io/b\nCOPY --from=ctx a b\n"
+                               "RUN --mount=from=ctx,target=/m x\nFROM $C\nCOPY --from=1 a b\n";
+    static const char *const contexts[] = {"ctx", "a.io/b", NULL};
+    struct arena a = ARENA_INIT;
+    struct diags d = {.a = &a};
+    struct cf_env env = {.arch = "amd64", .contexts = contexts};
+    struct cf_result r;
+    const struct cfile *f = cf_parse(&a, "f", text, strlen(text), &d, &d);
+    cr_assert_eq(cf_resolve(&a, f, &env, &d, &r), 0);
+    cr_expect(!r.reached[0] && r.reached[1] && r.reached[2]);
+    cr_assert_eq(r.uses, 4);
+    for (size_t i = 0; i < r.uses; i++)
+        cr_expect(r.use[i].context, "use %zu: %s", i, r.use[i].expanded);
+    cr_expect_eq(r.base, 2);
+    diags_release(&d);
+    arena_release(&a);
+}
+
+/* A parent's triggers act at the beginning of the stage that is built on it, and stand in its file.
+ */
+Test(containerfile, triggers_of_the_parent)
+{
+    static const char parent[] =
+        "FROM a.io/b AS x\nONBUILD COPY --from=no.io/c a b\nFROM x\nONBUILD ARG V=1\n"
+        "ONBUILD COPY --from=c.io/d:$V a b\nONBUILD COPY src /src\n";
+    static const char child[] = "FROM a.io/w\nFROM a.io/parent\nCOPY --from=e.io/f:$V a b\n";
+    struct arena a = ARENA_INIT;
+    struct diags d = {.a = &a};
+    const struct cfile *p = cf_parse(&a, "parent", parent, strlen(parent), &d, &d);
+    const struct cfile *c = cf_parse(&a, "child", child, strlen(child), &d, &d);
+    struct cf_onbuild trigger = {.stage = 1, .file = p, .target = 1};
+    struct cf_env env = {.arch = "amd64", .onbuild = &trigger, .onbuilds = 1};
+    struct cf_result r;
+    cr_assert_eq(cf_resolve(&a, c, &env, &d, &r), 0);
+    cr_assert_eq(r.uses, 3);
+    cr_expect_str_eq(r.use[1].expanded, "c.io/d:1");
+    cr_expect_str_eq(r.use[1].at.file, "parent");
+    cr_expect_eq(r.use[1].at.line, 5);
+    cr_expect_eq(r.use[1].at.column, 21);
+    cr_expect_str_eq(r.use[2].expanded, "e.io/f:1");
+    cr_expect_str_eq(r.use[2].at.file, "child");
+    cr_assert_eq(r.sources, 1);
+    cr_expect_str_eq(r.source[0], "src");
+    diags_release(&d);
+    arena_release(&a);
+}
+
+Test(containerfile, platforms_and_capabilities)
+{
+    static const char text[] =
+        "ARG P=linux/arm64\nFROM --platform=$P a.io/b AS one\nFROM --after=one c.io/d\n"
+        "RUN <<E\nE\n";
+    struct arena a = ARENA_INIT;
+    struct diags d = {.a = &a};
+    struct cf_env env = {.arch = "amd64"};
+    struct cf_result r;
+    const struct cfile *f = cf_parse(&a, "f", text, strlen(text), &d, &d);
+    cr_assert_eq(cf_resolve(&a, f, &env, &d, &r), 0);
+    cr_assert_eq(r.uses, 2);
+    cr_expect_str_eq(r.use[0].platform, "linux/arm64");
+    cr_expect(r.use[1].platform == NULL);
+    cr_expect_eq(r.from_after.line, 3);
+    cr_expect_eq(r.from_after.column, 14);
+    cr_expect_eq(r.heredoc.line, 4);
     diags_release(&d);
     arena_release(&a);
 }

@@ -74,6 +74,19 @@ Test(reference, too_long)
     arena_release(&a);
 }
 
+/* The name that docker.io/x stands for has a bound, too. */
+Test(reference, too_long_for_the_library)
+{
+    struct arena a = ARENA_INIT;
+    struct reference r;
+    char text[300] = "docker.io/";
+    memset(text + 10, 'a', 248);
+    cr_expect_eq(reference_parse(&a, text, &r, NULL), -1);
+    text[10 + 247] = '\0';
+    cr_expect_eq(reference_parse(&a, text, &r, NULL), 0);
+    arena_release(&a);
+}
+
 Test(reference, short_names_have_no_host)
 {
     struct arena a = ARENA_INIT;
