@@ -4,6 +4,7 @@
 #include "scheduler/api/statements.h"
 #include "scheduler/api/views.h"
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void on_rows(void *arg, PGresult *rows, const struct err *e)
@@ -86,6 +87,33 @@ void get_base_cost(struct api *a, struct request *r, const char *rest)
         request_error(r, 404, "there is no such base");
     else
         pool_query(a->pool, SQL_BASE_COST, 1, &rest, on_rows, r);
+}
+
+/* The image is the rest of the path; `since` a parameter. */
+void get_explain(struct api *a, struct request *r, const char *rest)
+{
+    const char *values[] = {rest, ""}, *name, *value;
+
+    for (size_t i = 0; request_param(r, i, &name, &value); i++) {
+        if (strcmp(name, "since") != 0) {
+            request_error(r, 400, "explain knows no parameter %.64s; it can be since", name);
+            return;
+        }
+        values[1] = value;
+    }
+    if (strlen(rest) > VIEW_FILTER_MAX || strlen(values[1]) > VIEW_FILTER_MAX)
+        request_error(r, 404, "there is no such image or commit");
+    else
+        pool_query(a->pool, SQL_EXPLAIN, 2, values, on_rows, r);
+}
+
+void get_graph(struct api *a, struct request *r, const char *rest)
+{
+    char most[24];
+
+    (void)rest;
+    snprintf(most, sizeof most, "%d", VIEW_ANSWER_MAX);
+    pool_query(a->pool, SQL_GRAPH, 1, (const char *[]){most}, on_rows, r);
 }
 
 /* ---- health -----------------------------------------------------------------------------------

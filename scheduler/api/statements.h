@@ -31,6 +31,26 @@
     "SELECT coalesce(json_agg(c ORDER BY c.wave, c.name, c.arch), '[]')::text FROM " \
     "dashboard.base_cost($1::text) c"
 
+/* $2: empty for the newest build. */
+#define SQL_EXPLAIN                                                                   \
+    "SELECT coalesce(json_agg(c ORDER BY c.arch, c.build, c.step), '[]')::text FROM " \
+    "dashboard.explain($1::text, $2::text) c"
+
+/* In an order that depends on names alone. NULL: too large an answer. */
+#define SQL_GRAPH                                                                               \
+    "SELECT CASE WHEN length(g.doc) <= $1::int THEN g.doc END FROM (SELECT json_build_object("  \
+    "'nodes', (SELECT coalesce(json_agg(n ORDER BY n.id COLLATE \"C\"), '[]') FROM ("           \
+    "SELECT i.name || ':' || i.arch AS id, 'image' AS kind, i.name, i.arch, i.state, i.reason " \
+    "FROM dashboard.images i UNION ALL "                                                        \
+    "SELECT 'base ' || b.reference || ':' || b.arch, 'base', b.reference, b.arch, "             \
+    "CASE WHEN b.error IS NULL THEN 'resolved' ELSE 'unresolved' END, b.error "                 \
+    "FROM dashboard.bases b) n), "                                                              \
+    "'edges', (SELECT coalesce(json_agg(json_build_object('from', e.f, 'to', e.t) "             \
+    "ORDER BY e.f COLLATE \"C\", e.t COLLATE \"C\"), '[]') FROM ("                              \
+    "SELECT DISTINCT CASE kind WHEN 'base' THEN 'base ' ELSE '' END || parent || ':' || "       \
+    "parent_arch AS f, child || ':' || child_arch AS t FROM dashboard.edges) e))::text AS doc"  \
+    ") g"
+
 #define SQL_SUBMIT "SELECT dashboard.submit_command($1::text, $2::jsonb, $3::text, $4::text)"
 /* The row as JSON, and whether it is still open. */
 #define SQL_COMMAND                                                                 \

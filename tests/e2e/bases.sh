@@ -81,6 +81,8 @@ wait_for 60 "jobs of the new digest" built child
 wait_for 240 "the rebuild" settled
 [ "$(build_of base)" = "succeeded external $tools" ] || fail "base: $(build_of base)"
 [ "$(build_of child)" = "succeeded parent base" ] || fail "child: $(build_of child)"
+bf explain child | grep -q "base@main.*external $tools: sha256:.* → $digest" || fail "explain: $(bf explain child)"
+bf graph --image child | grep -q "\"base $tools:amd64\" -> \"line:base@main:amd64\"" || fail "graph: $(bf graph)"
 [ -z "$(build_of alone)" ] || fail "alone was rebuilt: $(build_of alone)"
 is "select bool_and(t.ended_at <= c.leased_at) from dashboard.jobs t, dashboard.jobs c where t.id > $last and c.id > $last
     and t.name = 'test:line:base@main:amd64' and c.name = 'build:line:child@main:amd64'" t || fail "the child did not wait for its parent's verdict"

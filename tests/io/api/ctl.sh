@@ -355,6 +355,66 @@ bf base bump debian:12
 ends 0
 prints '^quay.io/os/debian:12: 3 images are rebuilt, by [0-9]+ jobs$'
 
+# ---- explain and graph -----------------------------------------------------------------------------------------------------------------
+
+bf explain hmi
+ends 0
+prints '^plant:hmi@main amd64: Progressing'
+prints '^  plant:hmi@main, job [0-9]+ \(waiting\): parent base'
+prints '^    plant:base@main, job [0-9]+ \(waiting\): external quay.io/os/debian:12'
+bf explain hmi --json
+[ "$(jq -r '.[1].because_of' <<<"$out")" = quay.io/os/debian:12 ] || fail "explain --json printed $out"
+bf explain hmi --since "$(sql "select left(oid, 8) from farm.revision order by id limit 1")"
+ends 0
+bf explain hmi --since ffffffff
+ends 1
+complains 'the farm saw no commit ffffffff'
+bf explain nothing
+ends 1
+complains 'there is no image nothing'
+
+bf graph
+ends 0
+prints '^digraph bootfarm'
+prints '"base quay.io/os/debian:12:amd64" -> "plant:base@main:amd64";'
+prints '"plant:base@main:amd64" -> "plant:hmi@main:amd64";'
+first=$out
+bf graph --format dot
+[ "$out" = "$first" ] || fail "the graph is another one the second time"
+bf graph --format json --image plant:hmi@main
+[ "$(jq -r '[.nodes[].name] | join(" ")' <<<"$out")" = "quay.io/os/debian:12 plant:base@main plant:hmi@main" ] || fail "graph --image printed $out"
+[ "$(jq '.edges | length' <<<"$out")" = 2 ] || fail "graph --image printed $out"
+bf graph --format mermaid
+prints '^graph LR$'
+prints '^    n0\(\["quay.io/os/debian:12 amd64"\]\)$'
+bf graph --format svg
+ends 2
+bf graph --image nothing
+ends 1
+
+git init -q -b main "$T/repo"
+git -C "$T/repo" config user.name x
+git -C "$T/repo" config user.email x@localhost
+mkdir "$T/repo/base" "$T/repo/app" "$T/repo/other"
+printf 'FROM quay.io/os/debian:12\nCOPY a /a\n' >"$T/repo/base/Containerfile"
+printf 'FROM localhost/base\nRUN true\n' >"$T/repo/app/Containerfile"
+printf 'FROM quay.io/os/debian:12\nRUN true\n' >"$T/repo/other/Containerfile"
+echo 1 >"$T/repo/base/a"
+git -C "$T/repo" add -A && git -C "$T/repo" commit -qm one
+echo 2 >"$T/repo/base/a"
+git -C "$T/repo" add -A && git -C "$T/repo" commit -qm two
+bf explain app --local "$T/repo" --since HEAD~1
+ends 0
+prints '^app amd64: parent base$'
+prints '^  base amd64: context base/a$'
+bf explain other --local "$T/repo" --since HEAD~1
+ends 0
+prints '^other is not built: nothing that it is made from has changed since HEAD~1$'
+bf explain nothing --local "$T/repo" --since HEAD~1
+ends 1
+bf explain app --local "$T/repo"
+ends 2
+
 # A reader that has enough is no failure; a full disk is one.
 "$BIN/bootfarm" command list | head -n 1 >/dev/null
 [ "${PIPESTATUS[0]}" = 0 ] || fail "head -n 1 made it fail"
