@@ -51,6 +51,8 @@ struct build {
     struct smap provided; /* reference → struct providers (needs.c) */
     struct smap shipped;  /* what a context consists of → struct ship_list */
     struct smap ignores;  /* path of an ignore file → struct ignore */
+    size_t compared;      /* names, in search of what somebody may have meant (needs.c) */
+    struct smap globs;    /* glob over the tree → struct glob_files (key.c) */
 };
 
 /* images.c: b->defs → b->drafts, by name and architecture; names that stand twice are errors. */

@@ -56,11 +56,15 @@ static const char *list_change(const struct ship_list *x, const struct ship_list
 
 static const struct ship_entry *find_entry(const struct ship_list *l, const char *path)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        if (strcmp(l->v[i].path, path) == 0)
-            return &l->v[i];
+    size_t lo = 0, hi = l->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (strcmp(l->v[mid].path, path) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    return NULL;
+    return lo < l->n && strcmp(l->v[lo].path, path) == 0 ? &l->v[lo] : NULL;
 }
 
 static bool file_changed(const struct image *x, const struct image *y)

@@ -23,8 +23,9 @@ static const struct ignore *read_ignore(struct build *b, struct draft *d, const 
     return g;
 }
 
-/* The file's own variant goes first, then the context's; .containerignore before .dockerignore. */
-static const struct ignore *find_ignore(struct build *b, struct draft *d)
+/* The file's own variant goes first (*own), then the context's; .containerignore before
+ * .dockerignore. */
+static const struct ignore *find_ignore(struct build *b, struct draft *d, bool *own)
 {
     static const struct ignore none;
     const char *const candidates[] = {
@@ -35,6 +36,7 @@ static const struct ignore *find_ignore(struct build *b, struct draft *d)
     };
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
         const struct ignore *g = read_ignore(b, d, candidates[i]);
+        *own = i < 2;
         if (g != NULL)
             return g;
     }
@@ -45,6 +47,31 @@ struct file_list {
     VEC(struct ship_entry) v;
 };
 
+struct glob_files {
+    size_t *v; /* indices into the tree */
+    size_t n;
+};
+
+/* Every image may name the same glob over the whole tree: it is matched once. */
+static const struct glob_files *glob_files(struct build *b, const char *glob)
+{
+    const struct tree *tree = b->in->tree;
+    struct glob_files *g = smap_get(&b->globs, glob);
+    VEC(size_t) list = VEC_INIT;
+    size_t from, to;
+    if (g != NULL)
+        return g;
+    tree_range(tree, glob_prefix(b->a, glob), &from, &to);
+    for (size_t i = from; i < to; i++) {
+        if (glob_match(glob, tree->entry[i].path) == 1)
+            *vec_push(&list) = i;
+    }
+    g = arena_alloc(b->a, sizeof *g);
+    arena_take(b->a, &list, &g->v, &g->n);
+    smap_put(&b->globs, glob, g);
+    return g;
+}
+
 /* Adds the files of the tree that a glob of the definition matches; their names are relative to the
  * definition's folder where they are below it. */
 static size_t match_files(struct build *b, struct draft *d, const struct text_at *t,
@@ -52,20 +79,17 @@ static size_t match_files(struct build *b, struct draft *d, const struct text_at
 {
     const struct tree *tree = b->in->tree;
     const char *glob = definition_path(b, d, t);
-    size_t from, to, before = out->v.n;
+    size_t before = out->v.n;
     if (glob == NULL)
         return 0;
-    tree_range(tree, glob_prefix(b->a, glob), &from, &to);
-    for (size_t i = from; i < to; i++) {
-        if (glob_match(glob, tree->entry[i].path) != 1)
-            continue;
-        const struct tree_entry *file = tree_open(tree, b->a, tree->entry[i].path);
-        const char *rest = path_below(d->def->dir, tree->entry[i].path);
+    const struct glob_files *g = glob_files(b, glob);
+    for (size_t i = 0; i < g->n; i++) {
+        const char *path = tree->entry[g->v[i]].path;
+        const struct tree_entry *file = tree_open(tree, b->a, path);
+        const char *rest = path_below(d->def->dir, path);
         if (file != NULL)
-            *vec_push(&out->v) =
-                (struct ship_entry){.path = rest != NULL ? rest : tree->entry[i].path,
-                                    .entry = file,
-                                    .kind = file->kind};
+            *vec_push(&out->v) = (struct ship_entry){
+                .path = rest != NULL ? rest : path, .entry = file, .kind = file->kind};
     }
     return out->v.n - before;
 }
@@ -100,10 +124,10 @@ static bool external_triggers(const struct draft *d)
     return false;
 }
 
-static char *context_id(struct build *b, const struct draft *d, bool whole)
+static char *context_id(struct build *b, const struct draft *d, bool whole, bool shared)
 {
     struct str s = STR_INIT;
-    str_addf(&s, "%s\n%s\n%d\n", d->real_context, d->real_file, whole);
+    str_addf(&s, "%s\n%s\n%d\n", d->real_context, shared ? "" : d->real_file, whole);
     for (size_t i = 0; !whole && i < d->result.sources; i++)
         str_addf(&s, "%s\n", d->result.source[i]);
     for (size_t i = 0; i < d->folders.n; i++)
@@ -122,35 +146,39 @@ struct shipped {
 
 static void find_context(struct build *b, struct draft *d)
 {
+    struct smap tests = {.slot = NULL};
+    bool own_ignore;
+    const struct ignore *ignore = find_ignore(b, d, &own_ignore);
     bool whole = d->result.whole_context || external_triggers(d);
-    const char *id = context_id(b, d, whole);
+    for (size_t i = 0; i < d->image.scripts.n; i++)
+        smap_put(&tests, d->image.scripts.v[i].entry->path, d);
+    struct ship_context c = {.tree = b->in->tree,
+                             .hash = b->in->hash,
+                             .dir = d->real_context,
+                             .containerfile = d->real_file,
+                             .made = d->made != NULL ? d->made->text : NULL,
+                             .made_len = d->made != NULL ? d->made->n : 0,
+                             .ignore = ignore,
+                             .not_shipped = &b->defs.layer_files,
+                             .tests = &tests,
+                             .source = d->result.source,
+                             .narrowed = !whole,
+                             .sources = d->result.sources,
+                             .contexts = d->folders.v,
+                             .n_contexts = d->folders.n};
+    /* A whole context that has the Containerfile at its own place is the same for all in it. */
+    const char *place = ship_place(&c);
+    bool shared = whole && !own_ignore && place != NULL;
+    const char *id = context_id(b, d, whole, shared);
     struct shipped *known = smap_get(&b->shipped, id);
-    const struct ignore *ignore = find_ignore(b, d);
     if (known == NULL) {
-        struct smap tests = {.slot = NULL};
-        for (size_t i = 0; i < d->image.scripts.n; i++)
-            smap_put(&tests, d->image.scripts.v[i].entry->path, d);
-        struct ship_context c = {.tree = b->in->tree,
-                                 .hash = b->in->hash,
-                                 .dir = d->real_context,
-                                 .containerfile = d->real_file,
-                                 .made = d->made != NULL ? d->made->text : NULL,
-                                 .made_len = d->made != NULL ? d->made->n : 0,
-                                 .ignore = ignore,
-                                 .not_shipped = &b->defs.layer_files,
-                                 .tests = &tests,
-                                 .source = d->result.source,
-                                 .narrowed = !whole,
-                                 .sources = d->result.sources,
-                                 .contexts = d->folders.v,
-                                 .n_contexts = d->folders.n};
         known = arena_alloc(b->a, sizeof *known);
         ship_context(b->a, &c, &known->list, &known->containerfile);
         smap_put(&b->shipped, id, known);
-        smap_release(&tests);
     }
+    smap_release(&tests);
     d->image.context_files = known->list;
-    d->image.containerfile = known->containerfile;
+    d->image.containerfile = shared ? place : known->containerfile;
 }
 
 void find_files(struct build *b, struct draft *d)

@@ -54,12 +54,18 @@ static const char *platform_arch(struct arena *a, const char *platform, const ch
     return arena_strn(a, slash + 1, strcspn(slash + 1, "/"));
 }
 
+/* Of 10,000 broken references among 10,000 names the first hundred get a hint. */
+#define COMPARED_MAX 1000000
+
 static const char *nearest_provided(struct build *b, const char *text)
 {
     const char *best = NULL, *key;
     unsigned distance = 3;
     size_t pos = 0;
     void *value;
+    b->compared += b->provided.n;
+    if (b->compared > COMPARED_MAX)
+        return NULL;
     while (smap_next(&b->provided, &pos, &key, &value)) {
         unsigned n = edit_distance(key, text);
         if (n < distance || (n == distance && best != NULL && strcmp(key, best) < 0)) {
@@ -221,10 +227,17 @@ static const struct named *image_context(const struct draft *d, const struct cf_
 /* image:NAME is an image of this repository by its name, or else any reference. */
 static const char *context_reference(struct build *b, const char *text)
 {
-    vec_for_each (i, &b->drafts) {
-        const struct image *image = &b->drafts.v[i]->image;
-        if (strcmp(image->name, text) == 0 && image->n_provides > 0)
-            return image->provides[0];
+    size_t lo = 0, hi = b->drafts.n; /* drafts are in the order of their names */
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (strcmp(b->drafts.v[mid]->image.name, text) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (; lo < b->drafts.n && strcmp(b->drafts.v[lo]->image.name, text) == 0; lo++) {
+        if (b->drafts.v[lo]->image.n_provides > 0)
+            return b->drafts.v[lo]->image.provides[0];
     }
     return text;
 }

@@ -190,6 +190,7 @@ static void release_build(struct build *b)
     smap_release(&b->made);
     smap_release(&b->shipped);
     smap_release(&b->ignores);
+    smap_release(&b->globs);
     release_needs(b);
     definitions_release(&b->defs);
 }
@@ -265,9 +266,8 @@ const struct image *plan_find(const struct plan *p, const char *name, const char
 
 const struct blob_id *plan_layer_id(const struct plan *p, const char *path)
 {
-    for (size_t i = 0; i < p->layers; i++) {
-        if (strcmp(p->layer[i].path, path) == 0)
-            return &p->layer[i].id;
-    }
-    return NULL;
+    struct plan_layer key = {.path = path}, *hit = NULL;
+    if (p->layers > 0)
+        hit = bsearch(&key, p->layer, p->layers, sizeof key, by_layer_path);
+    return hit != NULL ? &hit->id : NULL;
 }

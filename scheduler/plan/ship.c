@@ -18,7 +18,8 @@ struct shipper {
 static void put(struct shipper *s, const char *path, const struct tree_entry *entry,
                 enum tree_kind kind)
 {
-    if (smap_put(&s->taken, path, s) == NULL)
+    /* Sources meet at the same files; a folder that is taken as it is has each path once. */
+    if (!s->c->narrowed || smap_put(&s->taken, path, s) == NULL)
         *vec_push(&s->list) = (struct ship_entry){.path = path, .entry = entry, .kind = kind};
 }
 
@@ -205,9 +206,40 @@ static void complete_links(struct shipper *s)
 
 /* ---- the lists ---- */
 
+/* Of one path the entry that was put first. */
 static int by_path(const void *x, const void *y)
 {
-    return strcmp(((const struct ship_entry *)x)->path, ((const struct ship_entry *)y)->path);
+    const struct ship_entry *a = *(const struct ship_entry *const *)x;
+    const struct ship_entry *b = *(const struct ship_entry *const *)y;
+    int c = strcmp(a->path, b->path);
+    return c != 0 ? c : (a > b) - (a < b);
+}
+
+static bool in_order(const struct ship_entry *v, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(v[i - 1].path, v[i].path) >= 0)
+            return false;
+    }
+    return true;
+}
+
+/* By path, each path once: into the arena. */
+static void sort_list(struct shipper *s, struct ship_list *out)
+{
+    size_t n = s->list.n;
+    const struct ship_entry **at = xcalloc(n, sizeof(const struct ship_entry *));
+    struct ship_entry *v = arena_array(s->a, n, sizeof *v);
+    for (size_t i = 0; i < n; i++)
+        at[i] = &s->list.v[i];
+    qsort(at, n, sizeof(const struct ship_entry *), by_path);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || strcmp(at[i - 1]->path, at[i]->path) != 0)
+            v[out->n++] = *at[i];
+    }
+    out->v = v;
+    free(at);
+    vec_release(&s->list);
 }
 
 void ship_seal(struct ship_list *list, hash_fn *hash)
@@ -228,13 +260,11 @@ void ship_seal(struct ship_list *list, hash_fn *hash)
 
 static void seal(struct shipper *s, hash_fn *hash, struct ship_list *out)
 {
-    size_t n;
-    struct ship_entry *v;
-    if (s->list.n > 1)
-        qsort(s->list.v, s->list.n, sizeof *s->list.v, by_path);
-    arena_take(s->a, &s->list, &v, &n);
-    out->v = v;
-    out->n = n;
+    *out = (struct ship_list){.v = NULL};
+    if (in_order(s->list.v, s->list.n))
+        arena_take(s->a, &s->list, &out->v, &out->n);
+    else
+        sort_list(s, out);
     ship_seal(out, hash);
     smap_release(&s->taken);
     smap_release(&s->on_way);
@@ -256,6 +286,13 @@ static const char *put_made(struct shipper *s, const struct tree_entry *file)
     return path;
 }
 
+const char *ship_place(const struct ship_context *c)
+{
+    const struct tree_entry *file = tree_find(c->tree, c->containerfile);
+    const char *inside = path_below(c->dir, c->containerfile);
+    return c->made == NULL && inside != NULL && wanted(c, file, inside) ? inside : NULL;
+}
+
 /* At its own place in the context, if that is shipped: a narrowed context has it there as well,
  * since no source covers it. Else where no COPY sees it. */
 static const char *put_containerfile(struct shipper *s)
@@ -263,8 +300,10 @@ static const char *put_containerfile(struct shipper *s)
     const struct tree_entry *file = tree_find(s->c->tree, s->c->containerfile);
     if (s->c->made != NULL)
         return put_made(s, file);
-    const char *inside = path_below(s->c->dir, s->c->containerfile);
-    if (inside == NULL || !wanted(s->c, file, inside))
+    const char *inside = ship_place(s->c);
+    if (inside != NULL && !s->c->narrowed)
+        return inside; /* it is there */
+    if (inside == NULL)
         inside = SHIP_PRIVATE "/Containerfile";
     put(s, inside, file, TREE_FILE);
     return inside;

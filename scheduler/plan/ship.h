@@ -44,6 +44,8 @@ struct ship_context {
     size_t n_contexts;
 };
 
+/* Where the Containerfile stands in the context, if it travels there; else NULL. */
+const char *ship_place(const struct ship_context *c);
 /* *containerfile gets the Containerfile's path inside the tar. */
 void ship_context(struct arena *a, const struct ship_context *c, struct ship_list *out,
                   const char **containerfile);
