@@ -1,3 +1,12 @@
 # What tests/bench/plan measures inside one process.
 add_executable(bootfarm-plan-step bench/plan_step.c)
 target_link_libraries(bootfarm-plan-step PRIVATE bf_planner)
+
+# The load of the dispatch bench (tests/bench/run): simulated workers, and who asks for jobs.
+add_executable(bootfarm-swarm bench/swarm/main.c bench/swarm/node.c bench/swarm/report.c bench/swarm/stats.c)
+target_link_libraries(bootfarm-swarm PRIVATE bf_worker_core bf_wire bf_loop bf_conf)
+add_executable(bootfarm-submit bench/swarm/submit.c)
+target_link_libraries(bootfarm-submit PRIVATE bf_base PkgConfig::libpq)
+
+add_test(NAME io_swarm COMMAND ${CMAKE_CURRENT_LIST_DIR}/swarm/check)
+set_tests_properties(io_swarm PROPERTIES LABELS io TIMEOUT 200 ENVIRONMENT "BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")

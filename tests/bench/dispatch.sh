@@ -1,0 +1,161 @@
+# dispatch.sh - PostgreSQL, a scheduler and a swarm for tests/bench/run. Source it (bash).
+# shellcheck shell=bash
+#
+# With BENCH_PGPORT (and BENCH_PGHOST) the cluster is that one, as in a run of the peers' harness; else a private one is started with the same
+# settings. Each bench_fresh makes a database of its own in it.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$TOP/tests/lib/pg.sh"
+BIN=${BOOTFARM_BIN:-$TOP/build/release/bin}
+PEERS=${BENCH_PEERS:-$TOP/../shared/bench}
+REP=${REP:-1}
+DB=b_bootfarm
+SCHEDULER='' OWN_PG='' SWARMS=()
+
+say() { printf '[%s] %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    [ ! -e "$T/scheduler.log" ] || tail -n 20 "$T/scheduler.log" >&2
+    exit 1
+}
+emit() { # emit CONFIG METRIC UNIT VALUE
+    local line
+    line=$(printf '{"rep":%s,"system":"bootfarm","config":"%s","metric":"%s","unit":"%s","value":%s}' "$REP" "$1" "$2" "$3" "$4")
+    echo "$line"
+    [ -z "${BENCH_OUT:-}" ] || echo "$line" >>"$BENCH_OUT"
+    say "  bootfarm [$1] $2 = $4 $3"
+}
+now_ns() { date +%s%N; }
+rate() { awk -v n="$1" -v ns="$2" 'BEGIN { printf "%.1f", n * 1e9 / ns }'; }
+sql() { psql -XqAt -v ON_ERROR_STOP=1 -d "$DB" -c "$1"; }
+rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+cpu_ms() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/^.*\) /, ""); print ($12 + $13) * 1000 / hz }' "/proc/$1/stat"; }
+member() { sed -n "s/.*\"$2\":\\([0-9.]*\\).*/\\1/p" <<<"$1"; } # member JSON NAME
+
+wait_for() { # wait_for SECONDS WHAT COMMAND...
+    local until=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$until" ] || fail "waited in vain for $what"
+        read -r -t 0.1 <> <(:) || :
+    done
+}
+is() { [ "$(sql "$1")" = "$2" ]; } # is STATEMENT VALUE
+
+# ---- parts ---------------------------------------------------------------------------------------------------------------------
+
+bench_begin() {
+    local program
+    for program in bootfarm-scheduler bootfarm-swarm bootfarm-submit; do
+        [ -x "$BIN/$program" ] || { echo "no $BIN/$program: build the preset release first" >&2; exit 2; }
+    done
+    T=$(mktemp -d /tmp/bootfarm-bench.XXXXXX)
+    trap bench_end EXIT
+    trap "exit 1" TERM INT
+    if [ -n "${BENCH_PGPORT:-}" ]; then
+        export PGHOST=${BENCH_PGHOST:-127.0.0.1} PGPORT=$BENCH_PGPORT PGUSER=postgres
+    else
+        OWN_PG=1
+        pg_start -c max_connections=200 -c shared_buffers=512MB -c fsync=on -c synchronous_commit=on -c full_page_writes=on -c wal_level=replica \
+            -c max_wal_size=4GB -c checkpoint_timeout=15min -c autovacuum=on -c autovacuum_naptime=15s -c jit=off ${BENCH_PG_OPTIONS:-} || exit 1
+    fi
+    export PGHOST=127.0.0.1 PGDATABASE=postgres # over TCP, as the peers
+}
+
+bench_end() {
+    trap - EXIT
+    swarms_stop
+    scheduler_stop
+    [ -z "$OWN_PG" ] || pg_stop
+    rm -rf "$T"
+}
+
+# bench_fresh WORKERS: an empty farm with so many enrolled workers
+bench_fresh() {
+    scheduler_stop
+    psql -Xq -d postgres -c "drop database if exists $DB with (force)" -c "create database $DB" 2>/dev/null || fail "no database $DB"
+    "$BIN/bootfarm-scheduler" migrate --database="host=$PGHOST port=$PGPORT user=postgres dbname=$DB" >"$T/migrate.log" 2>&1 || fail migrate
+    sql "do \$\$ begin create role bf login in role bootfarm_scheduler; exception when duplicate_object then null; end \$\$"
+    psql -Xq -v ON_ERROR_STOP=1 -d "$DB" -f "$TOP/tests/bench/dispatch.sql" || fail dispatch.sql
+    rm -rf "$T/state" "$T/curve.key"
+    "$BIN/bootfarm-scheduler" keygen "$T/curve.key" >"$T/curve.pub"
+    (umask 077 && "$BIN/bootfarm-swarm" keys "$1" >"$T/keys")
+    psql -Xq -d "$DB" -c "\\copy bench.key (public_key, secret_key) from '$T/keys' (delimiter ' ')"
+    sql "select bench.farm()" >/dev/null
+}
+
+scheduler_start() {
+    cat >"$T/scheduler.conf" <<CONF
+database = host=$PGHOST port=$PGPORT user=bf dbname=$DB
+listen = tcp://127.0.0.1:*
+listen_log = tcp://127.0.0.1:*
+key_file = $T/curve.key
+state_dir = $T/state
+log_level = info
+CONF
+    : >"$T/scheduler.log"
+    ${BENCH_WRAP:-} "$BIN/bootfarm-scheduler" run --config="$T/scheduler.conf" >>"$T/scheduler.log" 2>&1 &
+    SCHEDULER=$!
+    wait_for 60 "the scheduler to listen" grep -q listening "$T/scheduler.log"
+    CONTROL=$(sed -n 's/.* control=\([^ ]*\).*/\1/p' "$T/scheduler.log" | head -n 1)
+}
+
+scheduler_stop() {
+    [ -n "$SCHEDULER" ] || return 0
+    kill "$SCHEDULER" 2>/dev/null
+    wait "$SCHEDULER" 2>/dev/null
+    SCHEDULER=
+    sql "update farm.leader set renewed_at = renewed_at - interval '1 minute'" >/dev/null 2>&1 || :
+}
+
+# swarm WORKERS OPTION...: to its end; its line of JSON
+swarm() {
+    local n=$1
+    shift
+    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@"
+}
+
+# swarm_start WORKERS OPTION...: runs until swarms_stop
+swarm_start() {
+    local n=$1
+    shift
+    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@" >/dev/null &
+    SWARMS+=($!)
+}
+swarms_stop() {
+    [ ${#SWARMS[@]} -gt 0 ] || return 0
+    kill "${SWARMS[@]}" 2>/dev/null
+    wait "${SWARMS[@]}" 2>/dev/null
+    SWARMS=()
+}
+
+# One image is built and tested: from now on builds of the same content are skipped.
+bench_first_build() {
+    local line
+    sql "insert into bench.plan_of values ('first', bench.plan('first', 'first', 1))"
+    sql "select bench.commit('first')" >/dev/null
+    scheduler_start
+    line=$(swarm 1 --slots=1 --jobs=2 --timeout=30s) || fail "the first build: $line"
+    scheduler_stop
+}
+
+# bench_enqueue N [PER-PLAN]: N tests through plan_commit, with no leader. Sets JOBS (also the builds) and ENQUEUE_NS.
+bench_enqueue() {
+    local left=$1 per=${2:-10000} k=0 n t0
+    JOBS=0 ENQUEUE_NS=0
+    while [ "$left" -gt 0 ]; do
+        k=$((k + 1)) n=$((left < per ? left : per)) left=$((left - (left < per ? left : per)))
+        sql "insert into bench.plan_of values ('b$k', bench.plan('b$k', 'i$k-', $n))"
+    done
+    settle
+    for n in $(seq "$k"); do
+        t0=$(now_ns)
+        JOBS=$((JOBS + $(sql "select bench.commit('b$n')")))
+        ENQUEUE_NS=$((ENQUEUE_NS + $(now_ns) - t0))
+    done
+}
+
+settle() {
+    psql -Xq -d "$DB" -c checkpoint
+    sync
+}
