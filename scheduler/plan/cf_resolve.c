@@ -68,6 +68,8 @@ static size_t take_reference(struct resolver *r, enum cf_use_kind kind, const ch
     }
     if (strcmp(x.text, "scratch") != 0)
         *vec_push(&r->uses) = use;
+    else if (kind == CF_USE_FROM)
+        r->bare[r->stage] = !use.context;
     return 0;
 }
 
@@ -105,8 +107,10 @@ static void take_from(struct resolver *r, const struct cf_instr *from)
         take_after(r, after);
     size_t base =
         take_reference(r, CF_USE_FROM, from->word[0].text, from->word[0].at, header_lookup, x.text);
-    if (base > 0)
+    if (base > 0) {
         r->base[r->stage] = base;
+        r->bare[r->stage] = r->bare[base - 1];
+    }
 }
 
 /* ---- what is read from the context ---- */
@@ -117,16 +121,20 @@ static bool is_remote(const char *source)
            str_starts(source, "git://") || str_starts(source, "git@");
 }
 
-static void take_source(struct resolver *r, const char *text, struct cf_pos at)
+static void add_source(struct resolver *r, const char *path)
 {
-    struct cf_expansion x;
-    if (resolver_expand(r, text, at, scope_lookup, &x) < 0)
-        return;
-    const char *path = x.unset == NULL ? path_join(r->a, "", x.text) : NULL;
     if (path == NULL || *path == '\0')
         r->seen[r->stage].whole = true;
     else
         *vec_push(&r->seen[r->stage].sources) = path;
+}
+
+static void take_source(struct resolver *r, const char *text, struct cf_pos at)
+{
+    struct cf_expansion x;
+    r->unsure = false;
+    if (resolver_expand(r, text, at, scope_lookup, &x) == 0)
+        add_source(r, x.unset == NULL && !r->unsure ? path_join(r->a, "", x.text) : NULL);
 }
 
 static void take_copy(struct resolver *r, const struct cf_instr *in)
@@ -160,10 +168,10 @@ static void take_mount(struct resolver *r, const struct cf_flag *f)
     const char *source = cf_mount_key(r->a, f, "source", &at);
     if (source == NULL)
         source = cf_mount_key(r->a, f, "src", &at);
-    if (source == NULL)
-        r->seen[r->stage].whole = true;
-    else
-        take_source(r, source, at);
+    /* What a variable means here differs from builder to builder. */
+    if (source != NULL && strpbrk(source, "$\\'\"") != NULL)
+        source = NULL;
+    add_source(r, source != NULL ? path_join(r->a, "", source) : NULL);
 }
 
 static void take_instr(struct resolver *r, const struct cf_instr *in)
@@ -346,6 +354,7 @@ int cf_resolve(struct arena *a, const struct cfile *f, const struct cf_env *env,
     BUG_ON(f->broken || f->stages == 0);
     struct resolver r = {.a = a, .f = f, .env = env, .file = f->file};
     r.base = arena_array(a, f->stages, sizeof *r.base);
+    r.bare = arena_array(a, f->stages, sizeof *r.bare);
     r.seen = arena_array(a, f->stages, sizeof *r.seen);
     r.same_name = arena_array(a, f->stages, sizeof *r.same_name);
     *out = (struct cf_result){0};

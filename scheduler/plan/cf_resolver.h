@@ -10,12 +10,13 @@ struct binding {
     const struct binding *next;
     size_t stage;
     const char *value;
+    bool unsure; /* a base image's environment may change it */
 };
 
 struct variable {
     struct binding *newest;
     size_t asked; /* index + 1 of the stage that asked last; 0: none since the last change */
-    const char *answer;
+    const struct binding *answer;
 };
 
 struct problem {
@@ -44,6 +45,9 @@ struct resolver {
     VEC(struct problem) problems;
     VEC(struct link) links;
     VEC(struct link) args; /* stage (SIZE_MAX: the header) declares the argument with this index */
+    bool *bare;            /* for each stage: it begins with nothing, not with an image */
+    bool unsure; /* some lookup by scope_lookup() since this was cleared: a base image may change it
+                  */
     bool in_header;
     size_t expanded, work; /* what the expansions made and took so far; both are bounded */
     struct {

@@ -49,7 +49,8 @@ static struct variable *variable_named(struct resolver *r, struct smap *map, con
     return v;
 }
 
-static void variable_set(struct resolver *r, struct smap *map, const char *name, const char *value)
+static void variable_set(struct resolver *r, struct smap *map, const char *name, const char *value,
+                         bool unsure)
 {
     struct variable *v = variable_named(r, map, name);
     if (v->newest == NULL || v->newest->stage != r->stage) {
@@ -58,12 +59,14 @@ static void variable_set(struct resolver *r, struct smap *map, const char *name,
         v->newest = b;
     }
     v->newest->value = value;
+    v->newest->unsure = unsure;
     v->asked = 0;
 }
 
 /* The value in the present stage or in the nearest one below it. Both lists go down in stages, so
  * this takes no more steps than they are long. */
-static const char *variable_get(const struct resolver *r, const struct smap *map, const char *name)
+static const struct binding *variable_get(const struct resolver *r, const struct smap *map,
+                                          const char *name)
 {
     struct variable *v = smap_get(map, name);
     if (v == NULL)
@@ -79,21 +82,25 @@ static const char *variable_get(const struct resolver *r, const struct smap *map
             stage = r->base[stage - 1];
     }
     v->asked = r->stage + 1;
-    v->answer = b != NULL && stage > 0 ? b->value : NULL;
+    v->answer = stage > 0 ? b : NULL;
     return v->answer;
 }
 
 const char *arg_lookup(void *arg, const char *name)
 {
     const struct resolver *r = arg;
-    return variable_get(r, &r->stage_arg, name);
+    const struct binding *b = variable_get(r, &r->stage_arg, name);
+    return b != NULL ? b->value : NULL;
 }
 
+/* The environment that a base image brings goes before arguments, and stands where nothing else
+ * does. */
 const char *scope_lookup(void *arg, const char *name)
 {
-    const struct resolver *r = arg;
-    const char *value = variable_get(r, &r->stage_env, name);
-    return value != NULL ? value : arg_lookup(arg, name);
+    struct resolver *r = arg;
+    const struct binding *b = variable_get(r, &r->stage_env, name);
+    r->unsure |= b != NULL ? b->unsure : !r->bare[r->stage];
+    return b != NULL ? b->value : arg_lookup(r, name);
 }
 
 /* ---- words ---- */
@@ -162,25 +169,33 @@ static void declare_arg(struct resolver *r, const char *text)
     if (r->in_header)
         smap_put(&r->header, name, arena_str(r->a, given));
     else
-        variable_set(r, &r->stage_arg, name, given);
+        variable_set(r, &r->stage_arg, name, given, false);
 }
+
+struct expanded {
+    const char *text;
+    bool unsure;
+};
 
 /* All values of one ARG or ENV see what was there before it. NULL: one is wrong, which was noted.
  */
-static const struct cf_expansion *expand_words(struct resolver *r, const struct cf_instr *in,
-                                               cf_lookup_fn *lookup)
+static const struct expanded *expand_words(struct resolver *r, const struct cf_instr *in,
+                                           cf_lookup_fn *lookup)
 {
-    struct cf_expansion *x = arena_array(r->a, in->words + 1, sizeof *x);
+    struct expanded *list = arena_array(r->a, in->words + 1, sizeof *list);
     for (size_t i = 0; i < in->words; i++) {
-        if (resolver_expand(r, in->word[i].text, in->word[i].at, lookup, &x[i]) < 0)
+        struct cf_expansion x;
+        r->unsure = false;
+        if (resolver_expand(r, in->word[i].text, in->word[i].at, lookup, &x) < 0)
             return NULL;
+        list[i] = (struct expanded){.text = x.text, .unsure = r->unsure};
     }
-    return x;
+    return list;
 }
 
 void declare_args(struct resolver *r, const struct cf_instr *in)
 {
-    const struct cf_expansion *x = expand_words(r, in, r->in_header ? header_lookup : scope_lookup);
+    const struct expanded *x = expand_words(r, in, r->in_header ? header_lookup : scope_lookup);
     for (size_t i = 0; x != NULL && i < in->words; i++)
         declare_arg(r, x[i].text);
 }
@@ -198,7 +213,7 @@ void read_header(struct resolver *r)
 
 void declare_env(struct resolver *r, const struct cf_instr *in)
 {
-    const struct cf_expansion *x = expand_words(r, in, scope_lookup);
+    const struct expanded *x = expand_words(r, in, scope_lookup);
     for (size_t i = 0; x != NULL && i + 1 < in->words; i += 2)
-        variable_set(r, &r->stage_env, x[i].text, x[i + 1].text);
+        variable_set(r, &r->stage_env, x[i].text, x[i + 1].text, x[i + 1].unsure);
 }
