@@ -7,7 +7,8 @@ from repository import FOLDERS, REFS, Definition
 
 def plain(repo, keep=True):
     return [p for p, (mode, _) in repo.files.items()
-            if mode != "120000" and not p.startswith("args/") and not (keep and p.endswith("/keep"))]
+            if mode != "120000" and not p.startswith("args/") and not p.endswith(".inc")
+            and not (keep and p.endswith("/keep"))]
 
 
 def file_content(repo):
@@ -105,6 +106,13 @@ def notes(repo):
     fit = [d for d in repo.defs if d.ignore_name]
     if fit:
         repo.put(f"{repo.rng.choice(fit).dir}/notes.md")
+    return bool(fit)
+
+
+def include(repo):
+    fit = [d for d in repo.defs if d.included]
+    if fit:
+        repo.put(f"{fit[0].dir}/{fit[0].included}", f"RUN part {repo.fresh()}\n")
     return bool(fit)
 
 
@@ -234,7 +242,7 @@ def definition_removed(repo):
 
 
 ALL = [file_content, file_content, file_content, file_added, file_removed, mode_bit, link_target, link_or_file, argument, argument_file,
-       folder_argument, ignore_file, notes, target, matrix_cell, named_context, parent, needed_image, sources, test_script, test_setting,
+       folder_argument, ignore_file, notes, include, target, matrix_cell, named_context, parent, needed_image, sources, test_script, test_setting,
        publish_setting, default_tags, build_setting, what_changes_nothing, comment, definition_added, definition_removed]
 
 

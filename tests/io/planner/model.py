@@ -69,6 +69,9 @@ class Model:
             else:
                 out.update({path + p[len(at):]: self.content(p) for p in self.tree if p.startswith(at + "/")})
         inside = d.file.startswith(root) and wanted(d.file)
+        if d.included:  # what is made of it travels, at a place of its own
+            part = self.tree[f"{d.dir}/{d.included}"][1] if "include" not in self.forget else ""
+            return root, sorted(out.items()), self.tree[d.file][1].replace(f'#include "{d.included}"\n', part)
         return root, sorted(out.items()), inside, self.tree[d.file][1]
 
     def ignore(self, d):

@@ -30,9 +30,10 @@ class Definition:
         self.ignore_name, self.ignore = None, []
         self.needs = []  # definitions
         self.comment = 0
+        self.included = None  # a file of the folder: then this is a Containerfile.in
         self.arch = ["amd64"]
 
-    file = property(lambda d: f"{d.dir}/Containerfile" + (f".{d.stem}" if d.stem else ""))
+    file = property(lambda d: f"{d.dir}/Containerfile" + (f".{d.stem}" if d.stem else "") + (".in" if d.included else ""))
     settings_file = property(lambda d: f"{d.dir}/" + (f"{d.stem}.image.yaml" if d.stem else "image.yaml"))
 
     def ignore_path(self):
@@ -56,10 +57,11 @@ class Definition:
         yield from self.needs
 
     def containerfile(self):
-        out = [f"# {self.comment}"]
+        out = [] if self.included else [f"# {self.comment}"]
         for s in self.stages:
             base = s.base.reference() if isinstance(s.base, Definition) else s.base
             out.append(f"FROM {base} AS {s.name}")
+            out += [f'LABEL n="{self.comment}"', f'#include "{self.included}"'] if self.included else []
             out += [f"ARG {a}" for a in s.declares]
             out += [f"COPY {c} /srv/" for c in s.copies]
             out += [f"COPY --from={n} /srv /from/{n}" for n in s.of_stages]
@@ -86,8 +88,8 @@ class Definition:
 
 
 class Repository:
-    def __init__(self, rng, images):
-        self.rng, self.number, self.made = rng, 0, 0
+    def __init__(self, rng, images, includes=False):
+        self.rng, self.number, self.made, self.includes = rng, 0, 0, includes
         self.files = {}  # path → (mode, text): all but what is written from definitions
         self.defs, self.folder_args = [], {}  # folder of several definitions → value of COMMON
         self.root_ignore, self.defaults = [], {"arch": ["amd64"]}
@@ -122,7 +124,7 @@ class Repository:
 
     def add_definition(self):
         n = self.made = self.made + 1
-        kind = n % 9
+        kind = 9 if n == 10 and self.includes else n % 9  # one is enough: each starts a preprocessor
         at = f"images/g{n % 5}/i{n}"
         made = [Definition(at, "one"), Definition(at, "two")] if kind == 8 else [Definition(at, "")]
         for k in range(4):
@@ -174,6 +176,9 @@ class Repository:
             self.put(f"{d.dir}/in", "f0", "120000")
             self.put(f"{d.dir}/out", self.way_out(d, "shared/x1.conf"), "120000")
             self.put(f"{d.dir}/folder", self.way_out(d, "common"), "120000")
+        elif kind == 9:  # an include
+            one.copies, d.included = ["f0"], "part.inc"
+            self.put(f"{d.dir}/part.inc", "RUN part\n")
         else:
             one.copies, one.declares = ["f0"], ["COMMON"]
             parent = self.parent_for(d)
@@ -190,7 +195,7 @@ class Repository:
         out = dict(self.files)
         out["bootfarm.yaml"] = ("100644", json.dumps({
             "bootfarm": 1, "defaults": self.defaults,
-            "images": [{"files": ["images/**/Containerfile", "images/**/Containerfile.{one,two}"]}]}) + "\n")
+            "images": [{"files": ["images/**/Containerfile", "images/**/Containerfile.{one,two,in}"]}]}) + "\n")
         if self.root_ignore:
             out[".dockerignore"] = ("100644", "\n".join(self.root_ignore) + "\n")
         for folder, value in self.folder_args.items():
