@@ -1,5 +1,6 @@
 #include "scheduler/store_turn.h"
 
+#include "common/base/map.h"
 #include "common/base/vec.h"
 #include <stdio.h>
 
@@ -7,13 +8,19 @@
 
 struct turn_call {
     enum op_type type;
-    size_t first, n; /* ops */
+    size_t n; /* ops */
     struct str col[MAX_COLS];
+};
+
+/* Which row of which call an op became. */
+struct turn_row {
+    size_t call, row;
 };
 
 struct turn {
     VEC(struct turn_call) calls;
-    size_t n_ops;
+    VEC(struct turn_row) rows; /* by op */
+    struct map last_of_job;    /* 1 + the last call that has an op of the job */
 };
 
 static const struct {
@@ -53,7 +60,9 @@ void turn_clear(struct turn *t)
             str_release(&t->calls.v[i].col[k]);
     }
     vec_clear(&t->calls);
-    t->n_ops = 0;
+    vec_clear(&t->rows);
+    map_release(&t->last_of_job);
+    t->last_of_job = (struct map){0};
 }
 
 void turn_free(struct turn *t)
@@ -62,21 +71,59 @@ void turn_free(struct turn *t)
         return;
     turn_clear(t);
     vec_release(&t->calls);
+    vec_release(&t->rows);
     free(t);
 }
 
 /* ---- encoding ---------------------------------------------------------------------------------
  */
 
-static struct turn_call *call_for(struct turn *t, enum op_type type)
+/* What makes jobs ready, claims them or speaks for a worker or a command keeps its place behind
+ * what frees or ends something: its answer may hang on that. */
+static bool frees(enum op_type type)
 {
-    if (t->calls.n && t->calls.v[t->calls.n - 1].type == type)
-        return &t->calls.v[t->calls.n - 1];
+    return type == OP_FINISH || type == OP_LOSE || type == OP_END || type == OP_REOPEN;
+}
+
+static bool may_pass(enum op_type type, enum op_type other)
+{
+    switch (type) {
+    case OP_FINISH:
+    case OP_LOSE:
+    case OP_START:
+    case OP_WAIT:
+        return true;
+    case OP_MAKE_READY:
+    case OP_RETRY_READY:
+    case OP_CLAIM:
+        return !frees(other);
+    case OP_END:
+    case OP_REOPEN:
+    case OP_WORKER_SEEN:
+    case OP_DRAIN:
+    case OP_COMMAND_DONE:
+        return false;
+    }
+    BUG("op %d", (int)type);
+}
+
+/* Ops of a type become one call, although others came between them, as long as each job's own ops
+ * keep their order: a statement for each of thousands of alternating ops takes longer than a
+ * leadership lasts. Returns the index of the call. */
+static size_t call_for(struct turn *t, const struct op *op)
+{
+    uintptr_t last = op->job ? (uintptr_t)map_get(&t->last_of_job, (uint64_t)op->job) : 0;
+    for (size_t i = t->calls.n; i > last; i--) {
+        if (t->calls.v[i - 1].type == op->type)
+            return i - 1;
+        if (!op->job || !may_pass(op->type, t->calls.v[i - 1].type))
+            break;
+    }
     struct turn_call *c = vec_push(&t->calls);
-    *c = (struct turn_call){.type = type, .first = t->n_ops};
+    *c = (struct turn_call){.type = op->type};
     for (int k = 0; k < MAX_COLS; k++)
         str_init(&c->col[k]);
-    return c;
+    return t->calls.n - 1;
 }
 
 /* {"image:12": {"digest": "sha256:…", "repository": "…"}, "base:3": {…}}. Repositories are of an
@@ -177,9 +224,11 @@ static void add_claim(struct turn_call *c, const struct op *op)
 
 void turn_add(struct turn *t, const struct op *op, const char *json)
 {
-    struct turn_call *c = call_for(t, op->type);
-    c->n++;
-    t->n_ops++;
+    size_t at = call_for(t, op);
+    struct turn_call *c = &t->calls.v[at];
+    *vec_push(&t->rows) = (struct turn_row){.call = at, .row = c->n++};
+    if (op->job) /* a count, not a pointer */
+        map_put(&t->last_of_job, (uint64_t)op->job, (void *)(uintptr_t)(at + 1));
     switch (op->type) {
     case OP_MAKE_READY:
         add_make_ready(c, op);
@@ -225,6 +274,11 @@ void turn_add(struct turn *t, const struct op *op, const char *json)
         add_command_done(c, op);
         break;
     }
+}
+
+size_t turn_statements(const struct turn *t)
+{
+    return t->calls.n;
 }
 
 static void add_call(struct db_tx *tx, const struct turn_call *c)
@@ -305,12 +359,13 @@ int turn_each(const struct turn *t, const struct db_reply *r,
         if ((size_t)PQntuples(res) != c->n)
             return err_set(e, ERR_INPUT, "%d rows for %zu ops from: %s", PQntuples(res), c->n,
                            calls[c->type].sql);
-        for (size_t k = 0; k < c->n; k++) {
-            struct op_answer a = {.index = c->first + k};
-            if (read_answer(res, (int)k, &a, e))
-                return -1;
-            fn(arg, &a);
-        }
+    }
+    vec_for_each (i, &t->rows) {
+        const struct turn_row *at = &t->rows.v[i];
+        struct op_answer a = {.index = i};
+        if (read_answer(r->result[at->call + 1], (int)at->row, &a, e))
+            return -1;
+        fn(arg, &a);
     }
     return 0;
 }

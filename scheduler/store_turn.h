@@ -14,7 +14,10 @@ struct turn *turn_new(void);
 void turn_free(struct turn *t); /* accepts NULL */
 void turn_clear(struct turn *t);
 /* `json`: the result of an OP_FINISH, the facts of an OP_WORKER_SEEN; NULL where there is none. */
+/* Ops of one type become one statement, whatever came between them, as long as each job's own ops
+ * keep their order and nothing that is claimed or made ready overtakes what ends. */
 void turn_add(struct turn *t, const struct op *op, const char *json);
+size_t turn_statements(const struct turn *t);
 void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg);
 
 struct op_answer {

@@ -57,7 +57,8 @@ bench_begin() {
     else
         OWN_PG=1
         pg_start -c max_connections=200 -c shared_buffers=512MB -c fsync=on -c synchronous_commit=on -c full_page_writes=on -c wal_level=replica \
-            -c max_wal_size=4GB -c checkpoint_timeout=15min -c autovacuum=on -c autovacuum_naptime=15s -c jit=off ${BENCH_PG_OPTIONS:-} || exit 1
+            -c max_wal_size=4GB -c checkpoint_timeout=15min -c autovacuum=on -c autovacuum_naptime=15s -c jit=off \
+            ${BENCH_PROFILE:+-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all -c track_functions=all} || exit 1
     fi
     export PGHOST=127.0.0.1 PGDATABASE=postgres # over TCP, as the peers
 }
@@ -77,6 +78,7 @@ bench_fresh() {
     "$BIN/bootfarm-scheduler" migrate --database="host=$PGHOST port=$PGPORT user=postgres dbname=$DB" >"$T/migrate.log" 2>&1 || fail migrate
     sql "do \$\$ begin create role bf login in role bootfarm_scheduler; exception when duplicate_object then null; end \$\$"
     psql -Xq -v ON_ERROR_STOP=1 -d "$DB" -f "$TOP/tests/bench/dispatch.sql" || fail dispatch.sql
+    [ -z "${BENCH_SQL:-}" ] || sql "$BENCH_SQL" >/dev/null || fail BENCH_SQL # to try a change of the schema
     rm -rf "$T/state" "$T/curve.key"
     "$BIN/bootfarm-scheduler" keygen "$T/curve.key" >"$T/curve.pub"
     (umask 077 && "$BIN/bootfarm-swarm" keys "$1" >"$T/keys")
@@ -153,6 +155,21 @@ bench_enqueue() {
         JOBS=$((JOBS + $(sql "select bench.commit('b$n')")))
         ENQUEUE_NS=$((ENQUEUE_NS + $(now_ns) - t0))
     done
+}
+
+# With BENCH_PROFILE=FILE: where PostgreSQL's time goes, by statement and by function.
+profile_begin() {
+    [ -n "${BENCH_PROFILE:-}" ] || return 0
+    sql "create extension if not exists pg_stat_statements" >/dev/null
+    sql "select pg_stat_reset(), pg_stat_statements_reset()" >/dev/null
+}
+profile_end() {
+    [ -n "${BENCH_PROFILE:-}" ] || return 0
+    wait_for 20 "statistics" is "select count(*) > 0 from pg_stat_user_functions" t
+    {
+        sql "select round(total_exec_time::numeric, 1) as ms, calls, rows, toplevel, left(regexp_replace(query, '\\s+', ' ', 'g'), 150) from pg_stat_statements order by total_exec_time desc limit 50"
+        sql "select round(self_time::numeric, 1) as self_ms, round(total_time::numeric, 1) as ms, calls, funcname from pg_stat_user_functions order by self_time desc limit 30"
+    } >"$BENCH_PROFILE"
 }
 
 settle() {

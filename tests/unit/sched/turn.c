@@ -1,0 +1,71 @@
+/* Ops of a turn as statements: few, and never out of order where the order matters. */
+#include "scheduler/store_turn.h"
+#include <criterion/criterion.h>
+
+static struct turn *turn;
+
+static void begin(void)
+{
+    turn = turn_new();
+}
+
+static void end(void)
+{
+    turn_free(turn);
+}
+
+static void add(enum op_type type, int64_t job)
+{
+    struct op op = {.type = type, .job = job, .attempt = {{(uint8_t)job, 1}}, .worker = 1};
+    if (type == OP_FINISH)
+        op.next = JOB_SUCCEEDED;
+    turn_add(turn, &op, type == OP_FINISH ? "{}" : NULL);
+}
+
+TestSuite(turn, .init = begin, .fini = end);
+
+Test(turn, alternating_ops_of_many_jobs_are_few_statements)
+{
+    for (int64_t j = 1; j <= 4000; j += 2) {
+        add(OP_MAKE_READY, j);
+        add(OP_WAIT, j + 1);
+    }
+    cr_assert_eq(turn_statements(turn), 2);
+}
+
+Test(turn, one_job_keeps_its_order)
+{
+    add(OP_WAIT, 1);
+    add(OP_MAKE_READY, 1);
+    add(OP_WAIT, 1);
+    cr_assert_eq(turn_statements(turn), 3);
+    add(OP_WAIT, 2); /* may stand in any of them */
+    cr_assert_eq(turn_statements(turn), 3);
+}
+
+Test(turn, a_job_stands_once_in_a_statement)
+{
+    add(OP_WAIT, 1);
+    add(OP_WAIT, 1);
+    cr_assert_eq(turn_statements(turn), 2);
+}
+
+Test(turn, a_claim_does_not_overtake_an_end)
+{
+    add(OP_CLAIM, 1);
+    add(OP_FINISH, 2);
+    add(OP_CLAIM, 3);
+    cr_assert_eq(turn_statements(turn), 3, "the publish that 2 was may be what 3 waited for");
+    add(OP_FINISH, 4);
+    cr_assert_eq(turn_statements(turn), 3);
+    add(OP_CLAIM, 5);
+    cr_assert_eq(turn_statements(turn), 3);
+}
+
+Test(turn, a_start_stays_before_the_end_of_its_job)
+{
+    add(OP_FINISH, 1);
+    add(OP_START, 2);
+    add(OP_FINISH, 2);
+    cr_assert_eq(turn_statements(turn), 3);
+}
