@@ -59,6 +59,41 @@ int cmd_repo_list(struct ctl *c)
     return run_listing(c, &l);
 }
 
+const struct arg_option options_repo_refs[] = {
+    {"repository", 0, "SLUG", "Of one repository"},
+    {0},
+};
+
+int cmd_repo_refs(struct ctl *c)
+{
+    static const struct column columns[] = {
+        {"REPOSITORY", "repository", CELL_TEXT}, {"REF", "ref", CELL_TEXT},
+        {"TRUSTED", "trusted", CELL_TEXT},       {"PUBLISH", "publish", CELL_TEXT},
+        {"MIRROR", "mirror", CELL_TEXT},         {"SECRETS", "secrets", CELL_TEXT},
+        {"PLACE", "place", CELL_TEXT},           {"RULE", "rule", CELL_TEXT},
+        {"REVISION", "revision", CELL_TEXT},     {0}};
+    static const struct listing l = {
+        "/v1/ref_policies", columns, "no ref was seen yet", {"repository"}};
+
+    return run_listing(c, &l);
+}
+
+int cmd_repo_previews(struct ctl *c)
+{
+    static const struct column columns[] = {{"REPOSITORY", "repository", CELL_TEXT},
+                                            {"REF", "ref", CELL_TEXT},
+                                            {"REVISION", "revision", CELL_TEXT},
+                                            {"MERGED", "summary", CELL_TEXT},
+                                            {0}};
+    static const struct listing l = {"/v1/previews",
+                                     columns,
+                                     "no pull request is watched; bootfarm repo add URL "
+                                     "--refs 'HEAD,pull/*'",
+                                     {"repository"}};
+
+    return run_listing(c, &l);
+}
+
 int cmd_site_list(struct ctl *c)
 {
     static const struct column columns[] = {{"NAME", "name", CELL_TEXT},

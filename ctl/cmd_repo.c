@@ -55,6 +55,55 @@ int cmd_repo_remove(struct ctl *c)
     return command_on_slug(c, "repo_remove");
 }
 
+/* ---- what refs may do -------------------------------------------------------------------------
+ */
+
+const struct arg_option options_repo_policy[] = {
+    {"untrusted", 0, NULL, "Build and test only, with results and caches of their own"},
+    {"no-publish", 0, NULL, "Release nothing"},
+    {"no-mirror", 0, NULL, "Mirror nothing"},
+    {"no-secrets", 0, NULL, "Use no secrets"},
+    {"no-place", 0, NULL, "Name no site for jobs"},
+    {"remove", 0, NULL, "Remove the rule"},
+    CTL_COMMAND_OPTIONS,
+    {0},
+};
+
+int cmd_repo_policy(struct ctl *c)
+{
+    static const char *const no[][2] = {{"untrusted", "trusted"},
+                                        {"no-publish", "publish"},
+                                        {"no-mirror", "mirror"},
+                                        {"no-secrets", "secrets"},
+                                        {"no-place", "place"}};
+    json_t *args =
+        json_pack("{s:s, s:s}", "slug", arg_pos(&c->args, 0), "ref", arg_pos(&c->args, 1));
+
+    for (size_t i = 0; i < ARRAY_SIZE(no); i++) {
+        if (arg_flag(&c->args, no[i][0]))
+            json_object_set_new(args, no[i][1], json_false());
+    }
+    if (arg_flag(&c->args, "remove"))
+        json_object_set_new(args, "remove", json_true());
+    return ctl_command(c, "repo_policy", args, NULL);
+}
+
+const struct arg_option options_repo_grant[] = {
+    {"remove", 0, NULL, "Take the grant back"},
+    CTL_COMMAND_OPTIONS,
+    {0},
+};
+
+int cmd_repo_grant(struct ctl *c)
+{
+    json_t *args =
+        json_pack("{s:s, s:s}", "slug", arg_pos(&c->args, 0), "reference", arg_pos(&c->args, 1));
+
+    if (arg_flag(&c->args, "remove"))
+        json_object_set_new(args, "remove", json_true());
+    return ctl_command(c, "repo_grant", args, NULL);
+}
+
 /* ---- sites ------------------------------------------------------------------------------------
  */
 

@@ -89,7 +89,7 @@ BEGIN
             'context', farm.artifact_ref(spec->>'context_key'), 'containerfile', spec->'containerfile', 'target', b.build->'target', 'args', b.build->'args',
             'pins', farm.build_pins(j.image_id, spec, j.pins), 'push', j.repository,
             'cache', CASE WHEN coalesce((b.build->>'cache')::boolean, true)
-                          THEN farm.setting('staging_registry') || '/cache/' || split_part(farm.image_path(j.image_id), '/', 1) END,
+                          THEN farm.setting('staging_registry') || CASE WHEN (SELECT r.trusted FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id WHERE i.id = j.image_id) THEN '/cache/' ELSE '/cache-untrusted/' END || split_part(farm.image_path(j.image_id), '/', 1) END,
             'contexts', coalesce(b.build->'contexts', '{}'),
             'network', b.build->'network', 'memory', b.build->'memory', 'cpus', b.build->'cpus', 'secrets', coalesce(b.build->'secrets', '[]'),
             'timestamp', coalesce(b.build->'timestamp', '0'), 'no_cache', j.forced > 0,

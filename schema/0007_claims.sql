@@ -53,6 +53,7 @@ DECLARE
 BEGIN
     SELECT q.* INTO j FROM farm.job q WHERE q.id = job_id;
     PERFORM FROM farm.image i WHERE i.id = j.image_id FOR NO KEY UPDATE;
+    PERFORM farm.check_right(j.image_id, 'publish');
     SELECT s.body INTO spec FROM farm.spec s WHERE s.id = j.spec_id;
     SELECT v.serial INTO mine FROM farm.revision v WHERE v.id = j.revision_id;
     IF EXISTS (SELECT FROM farm.release r JOIN farm.revision v ON v.id = r.revision_id

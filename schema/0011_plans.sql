@@ -69,7 +69,7 @@ END $$;
 
 -- What the definition itself says of the build: neither its context's content, nor arguments, nor what cannot change the result.
 CREATE FUNCTION farm.definition_part(spec jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT spec - '{recipe,context_key,artifact,tests_key,tests_artifact,scripts_key,publish_key,test,publish,mirror,place,priority,wave,build,provides,rebuild}'::text[]
+    SELECT spec - '{recipe,plain_recipe,context_key,artifact,tests_key,tests_artifact,scripts_key,publish_key,test,publish,mirror,place,priority,wave,build,provides,rebuild}'::text[]
            || coalesce((spec->'build') - '{args,timeout_ms,silence_ms,memory,cpus,cache}'::text[], '{}')
 $$;
 
@@ -263,6 +263,7 @@ BEGIN
     END IF;
     INSERT INTO farm.ref (repo_id, name) VALUES (repo, plan->>'ref') ON CONFLICT (repo_id, name) DO NOTHING;
     SELECT q.* INTO r FROM farm.ref q WHERE q.repo_id = repo AND q.name = plan->>'ref' FOR UPDATE;
+    PERFORM farm.set_rights(r.id, plan->>'head');
     IF r.oid = plan->>'oid' THEN
         SELECT v.id INTO revision FROM farm.revision v WHERE v.ref_id = r.id AND v.serial = r.serial;
         RETURN QUERY SELECT ARRAY(SELECT j.id FROM farm.job j WHERE j.revision_id = revision ORDER BY 1),
@@ -280,7 +281,7 @@ BEGIN
     ANALYZE farm.plan_stage;
     PERFORM set_config('enable_nestloop', CASE WHEN jsonb_array_length(plan->'images') > 200 THEN 'off' ELSE 'on' END, true);
 
-    errors := coalesce(plan->'errors', '[]') || farm.reject_staged(r.id, revision);
+    errors := coalesce(plan->'errors', '[]') || farm.restrict_staged(r.id, revision) || farm.reject_staged(r.id, revision);
     DELETE FROM farm.definition_error d WHERE d.ref_id = r.id;
     PERFORM farm.add_definition_error(r.id, revision, 'error', e) FROM jsonb_array_elements(errors) e;
     PERFORM farm.add_definition_error(r.id, revision, 'warning', e) FROM jsonb_array_elements(coalesce(plan->'warnings', '[]')) e;

@@ -132,6 +132,7 @@ BEGIN
         PERFORM farm.bad_argument('no revision wants this image any more');
     END IF;
     SELECT v.id INTO revision FROM farm.ref r JOIN farm.revision v ON v.ref_id = r.id AND v.serial = r.serial WHERE r.id = i.ref_id;
+    PERFORM farm.check_right(image, verb);
     IF args ? 'arch' THEN
         SELECT a.id INTO only_arch FROM farm.image_arch a WHERE a.image_id = image AND a.arch = args->>'arch' AND a.removed_at IS NULL;
         IF NOT FOUND THEN
@@ -166,6 +167,8 @@ BEGIN
         WHEN 'repo_add' THEN RETURN farm.apply_repo_add(args);
         WHEN 'repo_remove' THEN RETURN farm.apply_repo_remove((args->>'repo_id')::bigint);
         WHEN 'repo_sync' THEN PERFORM farm.wake_repo((args->>'repo_id')::bigint); RETURN '{}';
+        WHEN 'repo_policy' THEN RETURN farm.apply_repo_policy(args);
+        WHEN 'repo_grant' THEN RETURN farm.apply_repo_grant(args);
         WHEN 'site_add' THEN RETURN farm.apply_site_add(args);
         WHEN 'worker_enroll' THEN RETURN farm.apply_worker_enroll(args);
         WHEN 'worker_revoke' THEN RETURN farm.apply_worker_revoke((args->>'worker_id')::bigint);

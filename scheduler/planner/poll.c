@@ -318,11 +318,14 @@ static int poll_once(struct poll *p, struct err *e)
         return -1;
     bool changed = any_changed(p);
     json_t *plans = json_array();
+    size_t i;
+    json_t *plan;
     if (changed && plan_changed(p, plans, e) < 0) {
         json_decref(plans);
         return -1;
     }
     const char *head = p->refs.head != NULL ? ref_name(&p->a, p->refs.head) : NULL;
+    json_array_foreach(plans, i, plan) json_object_set_new(plan, "head", json_text(head));
     p->out = json_pack("{s:o, s:o, s:b, s:o}", "head", json_text(head), "refs", ref_list(p),
                        "unchanged", (int)!changed, "plans", plans);
     BUG_ON(p->out == NULL);

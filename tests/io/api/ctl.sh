@@ -62,6 +62,7 @@ done <<'LISTS'
 images - status
 repositories - repo~list
 repositories - repo
+ref_policies - repo~refs
 sites - site~list
 bases - base~list
 bases &arch=amd64 base~list~--arch~amd64

@@ -9,6 +9,7 @@ act "select t.push(t.plan('one', array[t.image('base', '1'), t.image('hmi', '1',
     "select t.run_all('plant:base@main', t.d('base-1'))" "select t.run_all('plant:hmi@main', t.d('hmi-1'))" \
     "select t.ready(t.job('build:plant:gateway@main:amd64'))" \
     "select t.finish(t.claim(t.job('build:plant:gateway@main:amd64')), t.bad('user', 'run-failed'), 'failed')" \
+    "select t.push(t.plan('two', array[t.image('base', '1')], 'pull/7'))" \
     "select farm.worker_seen(array[t.worker('hub-1')], array[t.uuid(1)], array['connected'], array['{\"arch\": \"amd64\", \"slots\": 2, \"version\": \"1\"}'::jsonb])" \
     "insert into farm.quarantine (what, object, error) values ('test', 'job 1', 'refused')" \
     "select dashboard.submit_command('repo_sync', '{\"slug\": \"plant\"}', 'ann', 'unix:uid=0')" >/dev/null
