@@ -4,7 +4,7 @@
 . "$(dirname "$0")/farm.sh"
 
 start_farm
-start_scheduler one --base-window=3s --backoff-min=200ms
+start_scheduler one --base-window=12s --backoff-min=200ms
 settle_farm
 make_repository
 enroll builder hub '["build", "test"]'
@@ -52,7 +52,7 @@ expect "both change in one moment" "select count(distinct changed_at) || ' ' || 
 put_index 1 third
 command base_check '{}'
 wait_for 20 "the third digest" is "select digest from farm.base where reference = '$reference' and arch = 'amd64'" "$(digest_of amd64)"
-wait_for 20 "the jobs" is "select string_agg(kind || ':' || coalesce(a.arch, ''), ' ' order by j.id) from farm.job j left join farm.image_arch a on a.id = j.image_arch_id where j.id > $n and j.kind <> 'mirror'" \
+wait_for 60 "the jobs" is "select string_agg(kind || ':' || coalesce(a.arch, ''), ' ' order by j.id) from farm.job j left join farm.image_arch a on a.id = j.image_arch_id where j.id > $n and j.kind <> 'mirror'" \
     "build:amd64 build:arm64 test:amd64 test:arm64 publish:"
 expect "why" "select distinct because || ' ' || because_of from farm.job where id > $n" "external $reference"
 wait_for 60 "the build" is "select state from farm.job j join farm.image_arch a on a.id = j.image_arch_id where a.arch = 'amd64' and j.id > $n and kind = 'build'" succeeded
