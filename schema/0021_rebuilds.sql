@@ -79,14 +79,14 @@ BEGIN
          WHERE a.breaker_since IS NULL AND farm.is_sound(a)
     ), reached AS MATERIALIZED (
         SELECT s.id, max(s.wave) AS wave FROM step s GROUP BY s.id
+    ), parent AS MATERIALIZED (
+        SELECT e.image_arch_id, min(CASE WHEN e.reference IS NULL THEN i.name ELSE farm.image_title(i.id) END) AS name
+          FROM reached p JOIN farm.image_parent e ON e.parent_arch_id = p.id JOIN farm.image_arch a ON a.id = p.id JOIN farm.image i ON i.id = a.image_id
+         GROUP BY 1
     ), arch AS MATERIALIZED (
         SELECT a.id, a.image_id, q.wave, coalesce(d.because, 'parent') AS because, coalesce(d.forced, false) AS forced,
-               CASE WHEN d.because IS NULL
-                    THEN (SELECT min(CASE WHEN e.reference IS NULL THEN pi.name ELSE farm.image_title(pi.id) END)
-                            FROM farm.image_parent e JOIN reached p ON p.id = e.parent_arch_id JOIN farm.image_arch pa ON pa.id = p.id
-                            JOIN farm.image pi ON pi.id = pa.image_id WHERE e.image_arch_id = a.id)
-                    ELSE d.because_of END AS because_of
-          FROM reached q JOIN farm.image_arch a ON a.id = q.id LEFT JOIN direct d ON d.image_arch_id = q.id
+               CASE WHEN d.because IS NULL THEN p.name ELSE d.because_of END AS because_of
+          FROM reached q JOIN farm.image_arch a ON a.id = q.id LEFT JOIN direct d ON d.image_arch_id = q.id LEFT JOIN parent p ON p.image_arch_id = q.id
     ), image AS (
         SELECT a.image_id, min(a.wave) AS wave, (array_agg(a.because ORDER BY a.because = 'parent', a.id))[1] AS because,
                (array_agg(a.because_of ORDER BY a.because = 'parent', a.id))[1] AS because_of, farm.is_manual(i.spec) AS manual, v.id AS revision_id
