@@ -126,7 +126,8 @@ class Model:
         if key in self.known:
             return self.known[key]
         stages = self.reached(d)
-        sources = [c.replace("${SITE}", cell or "") for s in stages for c in s.copies + self.triggers(s)]
+        sources = [c if "$" not in c else "."  # the base image's environment goes before the argument
+                   for s in stages for c in s.copies + self.triggers(s)]
         images = [x for s in stages for x in [s.base, *s.of_images] if isinstance(x, Definition)]
         build = d.settings.get("build", {})
         parts = (arch, self.shipped(d, sources, self.scripts(d)),
