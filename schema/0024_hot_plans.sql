@@ -1,0 +1,16 @@
+-- 0024_hot_plans: what a turn calls works on rows that it names, by their keys, and there is an index for each.
+--
+-- A session plans a statement once and keeps the plan. A leader that begins on an empty farm sees tables of a page, plans to read them whole, and
+-- goes on to do so for each job of a turn when they hold thousands of rows: no ANALYZE can come between the rows of one transaction.
+DO $$
+DECLARE
+    hot record;
+BEGIN
+    FOR hot IN
+        SELECT p.oid::regprocedure AS name FROM pg_proc p
+         WHERE p.pronamespace = 'farm'::regnamespace
+           AND p.proname IN ('make_ready', 'retry_ready', 'claim', 'work', 'start', 'finish', 'lose', 'set_waiting', 'end_jobs', 'reopen')
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off', hot.name);
+    END LOOP;
+END $$;
