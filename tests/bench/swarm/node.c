@@ -169,10 +169,21 @@ static void take(struct node *n, const Bootfarm__Assignment *w, bf_time now)
         st->first_order = now;
 }
 
+static bool awaits_ack(const struct node *n, struct id128 id)
+{
+    vec_for_each (i, &n->attempts)
+        if (id128_eq(n->attempts.v[i].run.id, id))
+            return n->attempts.v[i].run.state == RUN_FINISHED;
+    return false;
+}
+
+/* Orders repeat an acknowledgement until a Report shows that it was seen: only the first counts. */
 static void count_acks(struct node *n, const wire_orders *o)
 {
     struct stats *st = &n->swarm->stats;
     for (size_t i = 0; i < o->n_acks; i++) {
+        if (!awaits_ack(n, wire_id(o->acks[i]->attempt_id)))
+            continue;
         switch (o->acks[i]->kind) {
         case BOOTFARM__ACK_KIND__ACK_ACCEPTED:
             st->accepted++;
