@@ -53,6 +53,22 @@ static struct hurdle never_passed(const struct image *im)
     return (struct hurdle){.reason = WAIT_PARENT, .ref = -im->id, .image = im};
 }
 
+/* Revisions are counted for each ref; between two refs their numbers say nothing. Names are
+ * repo:name@ref. */
+static bool same_ref(const struct image *a, const struct image *b)
+{
+    if (!a->name || !b->name)
+        return false; /* not known yet */
+    size_t slug = strcspn(a->name, ":");
+    const char *of_a = strchr(a->name, '@'), *of_b = strchr(b->name, '@');
+    return strncmp(a->name, b->name, slug + 1) == 0 && of_a && of_b && strcmp(of_a, of_b) == 0;
+}
+
+static bool same_revision(const struct job *a, const struct job *b)
+{
+    return a->revision == b->revision && same_ref(a->image, b->image);
+}
+
 static struct hurdle look_at_parent(const struct job *child, const struct image *parent)
 {
     const struct job *t = parent->test.newest;
@@ -61,8 +77,7 @@ static struct hurdle look_at_parent(const struct job *child, const struct image 
     if (h.reason == WAIT_NONE && !passing)
         return never_passed(parent);
     /* A fix elsewhere goes on with what passed last. */
-    if (h.reason == WAIT_BLOCKED && !child->because_parent && t->revision != child->revision &&
-        passing)
+    if (h.reason == WAIT_BLOCKED && !child->because_parent && !same_revision(t, child) && passing)
         return clear;
     return h;
 }

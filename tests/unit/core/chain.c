@@ -111,11 +111,11 @@ Test(core_chain, what_was_made_before_is_not_made_again)
     kit_release(&k);
 }
 
-/* parent 1 ◄── child 2 ◄── grandchild 3; the parent's build fails. */
-static void failed_parent(void)
+/* parent 1 (of that repository) ◄── child 2 ◄── grandchild 3; the parent's build fails. */
+static void failed_parent_of(const char *repo)
 {
     start();
-    kit_image(&k, (struct image_spec){.id = 1, .name = "a", .passing = "old a"});
+    kit_image(&k, (struct image_spec){.id = 1, .repo = repo, .name = "a", .passing = "old a"});
     kit_image(&k, (struct image_spec){.id = 2, .name = "b", .parent = 1, .passing = "old b"});
     kit_image(&k, (struct image_spec){.id = 3, .name = "c", .parent = 2});
     for (int64_t i = 1; i <= 3; i++) {
@@ -128,6 +128,11 @@ static void failed_parent(void)
     kit_commit(&k);
     forget(&k);
     ends(4, OUTCOME_FAILED, FAIL_USER);
+}
+
+static void failed_parent(void)
+{
+    failed_parent_of(NULL);
 }
 
 Test(core_chain, a_failed_parent_blocks_and_is_named_to_the_end)
@@ -180,6 +185,17 @@ Test(core_chain, not_so_when_the_same_revision_changed_the_parent)
     kit_simple(&k, 20, JOB_BUILD, 2);
     kit_commit(&k);
     expect(&k, "end 8 superseded\nwait 20 blocked: build:p:a@main:amd64 failed (job 4)\n");
+    kit_release(&k);
+}
+
+Test(core_chain, revisions_of_another_repository_are_not_ours)
+{
+    failed_parent_of("q");
+    forget(&k);
+    kit_simple(&k, 20, JOB_BUILD, 2);
+    kit_commit(&k);
+    struct sha256 old = digest_of("old a");
+    cr_assert(sha256_eq(&k.pin[20], &old), "by chance the numbers of two revisions are the same");
     kit_release(&k);
 }
 

@@ -172,7 +172,7 @@ void kit_worker(struct kit *k, int64_t id, int64_t site, unsigned roles)
 void kit_image(struct kit *k, struct image_spec s)
 {
     int64_t parents[2] = {s.parent, s.parent2};
-    char *name = xasprintf("p:%s@main", s.name);
+    char *name = xasprintf("%s:%s@main", s.repo ? s.repo : "p", s.name);
     struct image_row row = {
         .id = s.id,
         .image = s.id,

@@ -39,7 +39,8 @@ struct id128 boot(int n);
 /* Rows. kit_worker: at the hub, build, test and publish, unless changed by hand. */
 void kit_worker(struct kit *k, int64_t id, int64_t site, unsigned roles);
 struct image_spec {
-    int64_t id; /* image_arch = image */
+    int64_t id;       /* image_arch = image */
+    const char *repo; /* NULL: p */
     const char *name;
     int64_t parent, parent2, base;
     const char *recipe;
