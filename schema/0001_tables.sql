@@ -108,7 +108,8 @@ CREATE TABLE farm.definition_error (
     ref_id      bigint NOT NULL REFERENCES farm.ref,
     revision_id bigint NOT NULL REFERENCES farm.revision,
     severity    text NOT NULL CHECK (severity IN ('error', 'warning')),
-    file text, line int, col int, code text NOT NULL, message text NOT NULL, hint text
+    file text, line int, col int, code text NOT NULL, message text NOT NULL, hint text,
+    images      text[]                          -- those that it is known to concern; NULL: not known, or more than 1,000
 );
 CREATE INDEX definition_error_of_ref ON farm.definition_error (ref_id);
 

@@ -29,9 +29,11 @@ CREATE FUNCTION farm.error_concerns(error jsonb, name text, spec jsonb) RETURNS 
 $$;
 
 CREATE FUNCTION farm.add_definition_error(ref bigint, revision bigint, severity text, error jsonb) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO farm.definition_error (ref_id, revision_id, severity, file, line, col, code, message, hint)
+    INSERT INTO farm.definition_error (ref_id, revision_id, severity, file, line, col, code, message, hint, images)
     VALUES (ref, revision, severity, error->>'file', (error->>'line')::int, (error->>'column')::int, coalesce(error->>'code', 'error'),
-            left(coalesce(error->>'message', 'no message'), 2000), left(error->>'hint', 1000))
+            left(coalesce(error->>'message', 'no message'), 2000), left(error->>'hint', 1000),
+            CASE WHEN error ? 'image' THEN ARRAY[error->>'image']
+                 WHEN jsonb_typeof(error->'images') = 'array' AND jsonb_array_length(error->'images') <= 1000 THEN ARRAY(SELECT jsonb_array_elements_text(error->'images')) END)
 $$;
 
 -- Takes staged images out that cannot be placed: an unknown site, or a parent that neither this plan nor an earlier one has.

@@ -81,7 +81,7 @@ CREATE VIEW dashboard.images AS
           SELECT concat_ws(':', d.file, d.line, d.col) || ': ' || d.message AS detail
             FROM farm.definition_error d
            WHERE d.ref_id = n.ref_id AND d.severity = 'error' AND i.broken_at IS NOT NULL
-           ORDER BY d.file = i.spec->>'file' DESC NULLS LAST, regexp_replace(d.file, '[^/]*$', '') = regexp_replace(i.spec->>'file', '[^/]*$', '') DESC NULLS LAST, d.id
+           ORDER BY i.name = ANY (d.images) DESC NULLS LAST, d.file = i.spec->>'file' DESC NULLS LAST, regexp_replace(d.file, '[^/]*$', '') = regexp_replace(i.spec->>'file', '[^/]*$', '') DESC NULLS LAST, d.id
            LIMIT 1) e ON true
      WHERE a.removed_at IS NULL AND i.removed_at IS NULL;
 

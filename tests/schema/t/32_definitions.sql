@@ -13,6 +13,10 @@ SELECT results_eq('SELECT image, state, reason, detail FROM dashboard.images ORD
     'they are Degraded, with the place of the error; others go on');
 SELECT results_eq('SELECT repository, ref, revision, severity, file, line, "column", code, message, hint FROM dashboard.definition_errors ORDER BY id LIMIT 1',
     $$VALUES ('plant', 'main', t.oid('2'), 'error', 'images/base/Containerfile', 3, 8, 'unset-argument', 'X is empty', 'set it')$$, 'the errors are listed');
+SELECT t.push(t.plan('2b', ARRAY[t.image('app', 'a')], 'main', '[{"file": "images/x/Containerfile", "line": 2, "column": 6, "code": "x", "message": "of base", "images": ["base"]},
+                                                                {"file": "images/x/Containerfile", "line": 2, "column": 6, "code": "x", "message": "of hmi", "images": ["hmi"]}]'));
+SELECT results_eq($$SELECT image, detail FROM dashboard.images WHERE reason = 'definition' ORDER BY id$$,
+    $$VALUES ('base', 'images/x/Containerfile:2:6: of base'), ('hmi', 'images/x/Containerfile:2:6: of hmi')$$, 'each shows the error that names it');
 SELECT is(t.push(t.plan('3', ARRAY[t.image('base', 'a'), t.image('hmi', 'a', '{base}'), t.image('app', 'a')])), '{}', 'put right, nothing changed after all');
 SELECT is((SELECT array_agg(DISTINCT state) FROM dashboard.images), '{Progressing}', 'and nothing is Degraded');
 SELECT is((SELECT count(*) FROM dashboard.definition_errors), 0::bigint, 'no error is left');
