@@ -56,6 +56,8 @@ static int worker_config(struct ctl *c, struct str *out, struct err *e)
     add_setting(out, "log_endpoints", arg_value(&c->args, "log-endpoints"), "tcp://HOST:PORT");
     str_addf(out, "server_key = %s\nkey_file = %s\nstate_dir = /var/lib/bootfarm-worker/%s\n",
              member_text(setting, "value"), key ? key : arg_value(&c->args, "key"), name);
+    str_add(out, "# Its executors' own settings: registries without TLS, credentials.\n");
+    add_setting(out, "exec_config", NULL, "FILE");
     return 0;
 }
 

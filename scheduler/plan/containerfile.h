@@ -4,7 +4,7 @@
  * number of images. cf_resolve() walks the stages with the arguments of one image and one
  * architecture and says what the stages that the target reaches are built from.
  *
- * The semantics are current buildah's, which builds the images (definition.md lists the cases).
+ * The semantics are current buildah's, which builds the images (tests/unit/plan has the cases).
  * Linear in the size of the text; texts of more than CF_MAX_BYTES are refused. */
 #ifndef BF_PLAN_CONTAINERFILE_H
 #define BF_PLAN_CONTAINERFILE_H

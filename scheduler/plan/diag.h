@@ -2,7 +2,7 @@
  *
  * A diag belongs to the images that it concerns; one that names no image may concern any of them,
  * so whoever compares plans must not conclude that an image is gone while it stands. Codes are
- * words of the public plan (definition.md); README.md lists them. */
+ * words of the public plan (planner/README.md); README.md lists them. */
 #ifndef BF_PLAN_DIAG_H
 #define BF_PLAN_DIAG_H
 

@@ -25,7 +25,7 @@ char *reference_text(struct arena *a, const struct reference *r);
 /* "oci-archive:…", "dir:…" and so on: files made during the build, not images of a registry. */
 bool reference_is_transport(const char *text);
 
-/* What a registry does not allow becomes "-", capitals become small (definition.md, names). A path
+/* What a registry does not allow becomes "-", capitals become small. A path
  * of several components keeps its slashes; empty components vanish. May return "" for hopeless
  * input. */
 char *registry_path(struct arena *a, const char *text);

@@ -209,7 +209,7 @@ static json_t *place(const struct image *image)
     return o;
 }
 
-/* Capabilities that buildah has from some version on (definition.md). */
+/* Capabilities that buildah has from some version on (README.md, `requires`). */
 static json_t *requires(const struct image *image)
 {
     json_t *list = json_array();

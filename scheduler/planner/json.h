@@ -1,4 +1,4 @@
-/* json.h - plans as JSON: the public form (definition.md) and the one for the scheduler
+/* json.h - plans as JSON: the public form (README.md) and the one for the scheduler
  * (README.md). */
 #ifndef BF_PLANNER_JSON_H
 #define BF_PLANNER_JSON_H

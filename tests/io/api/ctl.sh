@@ -212,7 +212,7 @@ grep -q '^roles = mirror,publish$' "$T/edge.conf" || fail "the configuration: $(
 # The worker knows every name in it.
 "$BIN/bootfarm-worker" --help >"$T/worker.help"
 sed -n 's/^#\{0,1\} *\([a-z_]*\) = .*/\1/p' "$T/edge.conf" | tr _ - >"$T/names"
-[ "$(wc -l <"$T/names")" = 8 ] || fail "the configuration has other names: $(cat "$T/edge.conf")"
+[ "$(wc -l <"$T/names")" = 9 ] || fail "the configuration has other names: $(cat "$T/edge.conf")"
 while read -r name; do
     grep -q -- "^  --$name=" "$T/worker.help" || fail "bootfarm-worker has no option $name"
 done <"$T/names"
