@@ -38,23 +38,6 @@ int64_t member_number(const json_t *row, const char *key)
 /* ---- safe text --------------------------------------------------------------------------------
  */
 
-void text_add_safe(struct str *out, const char *text)
-{
-    size_t n = strlen(text), len;
-
-    for (size_t i = 0; i < n; i += len) {
-        uint32_t cp;
-
-        len = utf8_next(text + i, n - i, &cp);
-        if (cp == '\n' || cp == '\t' || cp == '\r')
-            str_addch(out, ' ');
-        else if (cp >= UTF8_BAD || cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
-            str_addch(out, '?');
-        else
-            str_addmem(out, text + i, len);
-    }
-}
-
 /* Length of an SGR sequence (ESC [ digits and ; then m) at p, 0: none. */
 static size_t sgr_length(const char *p, size_t n)
 {

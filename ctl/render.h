@@ -1,7 +1,7 @@
 /* render.h - tables of the API's rows for people, and text that is safe to show.
  *
- * Everything that comes from outside goes through text_add_safe(): a name, a message or a log line
- * must not be able to move the cursor. */
+ * Everything that comes from outside goes through text_add_safe() of common/base/str.h: a name, a
+ * message or a log line must not be able to move the cursor. */
 #ifndef BF_CTL_RENDER_H
 #define BF_CTL_RENDER_H
 
@@ -42,8 +42,6 @@ void render_fields(const json_t *row, const struct column *columns, const struct
 
 /* A word in the colour of its meaning (Synced green, Degraded red, …). */
 void state_add(struct str *out, const char *state, const struct style *style);
-/* One line of text: control characters and invalid UTF-8 become '?', newlines become blanks. */
-void text_add_safe(struct str *out, const char *text);
 /* Raw log bytes for a terminal: keeps newlines, tabs and colours (SGR), shows the rest as ^X. */
 void log_add_safe(struct str *out, const char *p, size_t n);
 

@@ -45,6 +45,9 @@ int parse_duration(const char *s, bf_time *out) BF_MUST_CHECK;
 int parse_size(const char *s, uint64_t *out) BF_MUST_CHECK;
 /* Length n, no NUL needed; RFC 3629, no surrogates, nothing overlong. */
 bool utf8_valid(const void *p, size_t n);
+/* For a terminal, as one line: control characters and invalid UTF-8 become '?', newlines become
+ * blanks. */
+void text_add_safe(struct str *out, const char *text);
 /* Optimal string alignment distance capped at 3, for "did you mean". */
 unsigned edit_distance(const char *a, const char *b);
 

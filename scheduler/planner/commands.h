@@ -43,6 +43,9 @@ struct offline {
 int offline_plan(const struct options *o, const char *path, const char *rev, bool disk,
                  const char *config, struct offline *out, struct err *e) BF_MUST_CHECK;
 void offline_close(struct offline *f);
+/* Printf and a newline. What comes from a repository cannot steer the terminal: see text_add_safe.
+ */
+void print_line(FILE *to, const char *fmt, ...) BF_PRINTF(2, 3);
 /* As compilers do, to stderr (errors) or stdout. */
 void print_diags(const struct diags *d, const char *kind, FILE *to);
 /* "bootfarm-planner: message" on stderr; returns `status`. */

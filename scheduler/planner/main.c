@@ -208,8 +208,21 @@ int main(int argc, char **argv)
 
 int complain(const struct err *e, int status)
 {
-    fprintf(stderr, "bootfarm-planner: %s\n", e->msg);
+    print_line(stderr, "bootfarm-planner: %s", e->msg);
     return status;
+}
+
+void print_line(FILE *to, const char *fmt, ...)
+{
+    struct str raw = STR_INIT, safe = STR_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    str_addv(&raw, fmt, ap);
+    va_end(ap);
+    text_add_safe(&safe, raw.p);
+    fprintf(to, "%s\n", safe.p);
+    str_release(&raw);
+    str_release(&safe);
 }
 
 const char *host_arch(void)

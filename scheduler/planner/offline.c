@@ -126,19 +126,20 @@ void print_diags(const struct diags *d, const char *kind, FILE *to)
 {
     vec_for_each (i, &d->list) {
         const struct diag *g = d->list.v[i];
-        fprintf(to, "%s:%u:%u: %s: %s [%s]\n", g->at.file, g->at.line, g->at.column, kind,
-                g->message, g->code);
+        print_line(to, "%s:%u:%u: %s: %s [%s]", g->at.file, g->at.line, g->at.column, kind,
+                   g->message, g->code);
         if (g->hint != NULL)
-            fprintf(to, "  hint: %s\n", g->hint);
+            print_line(to, "  hint: %s", g->hint);
     }
 }
 
-static void print_parents(const struct plan *p, const struct image *image)
+static void add_parents(struct str *out, const struct plan *p, const struct image *image)
 {
     const char *between = "";
     for (size_t i = 0; i < image->needs; i++) {
         const struct need *n = &image->need[i];
-        printf("%s%s", between, n->parent != PLAN_EXTERNAL ? p->image[n->parent].name : n->ref);
+        str_addf(out, "%s%s", between,
+                 n->parent != PLAN_EXTERNAL ? p->image[n->parent].name : n->ref);
         between = ", ";
     }
 }
@@ -153,22 +154,25 @@ static int name_width(const struct plan *p)
 
 static void print_images(const struct plan *p)
 {
+    struct str from = STR_INIT;
     int width = name_width(p);
     printf("%-4s %-*s %-8s BUILT FROM\n", "WAVE", width, "IMAGE", "ARCH");
     for (size_t i = 0; i < p->images; i++) {
         const struct image *image = &p->image[p->order[i]];
-        printf("%-4zu %-*s %-8s ", image->wave, width, image->name, image->arch);
-        print_parents(p, image);
-        putchar('\n');
+        str_clear(&from);
+        add_parents(&from, p, image);
+        print_line(stdout, "%-4zu %-*s %-8s %s", image->wave, width, image->name, image->arch,
+                   from.p);
     }
+    str_release(&from);
 }
 
 static void print_jobs(const struct plan_jobs *jobs)
 {
     printf("\n%zu job%s%s\n", jobs->n, jobs->n == 1 ? "" : "s", jobs->n > 0 ? ":" : "");
     for (size_t i = 0; i < jobs->n; i++)
-        printf("  %s  (%s: %s)\n", jobs->v[i].id, plan_reason_names[jobs->v[i].reason],
-               jobs->v[i].because);
+        print_line(stdout, "  %s  (%s: %s)", jobs->v[i].id, plan_reason_names[jobs->v[i].reason],
+                   jobs->v[i].because);
 }
 
 static void print_json(const struct offline *f, const struct plan_jobs *jobs)

@@ -202,6 +202,38 @@ Test(offline, lint_speaks_as_compilers_do)
     site_close(&s);
 }
 
+/* No byte of `text` that a terminal would obey, and nothing but UTF-8. */
+static bool is_harmless(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if (((unsigned char)*p < 0x20 && *p != '\n') || *p == 0x7f)
+            return false;
+    }
+    return utf8_valid(text, strlen(text)) && strstr(text, "\xc2\x9b") == NULL;
+}
+
+Test(offline, text_of_a_repository_does_not_steer_the_terminal)
+{
+    struct site s;
+    struct outcome o;
+    site_open(&s);
+    site_write(&s, "a\033[2J/Containerfile", "FROM scratch\n");
+    site_write(&s, "b/Containerfile", "FROM scratch\n\033]0;PWN\007\033[31mFOO\xff\xc2\x9b bar\n");
+    site_write(&s, "c/Containerfile", "FROM scratch\n");
+    site_write(&s, "c/image.yaml", "\"\\eb\\nx\\u009b\": 1\n");
+    site_planner(&s, &o, "lint", "work", NULL);
+    cr_expect_eq(o.status, 1);
+    cr_expect(strstr(o.out.p, "PWN") != NULL, "%s", o.out.p);
+    cr_expect(is_harmless(o.out.p), "%s", o.out.p);
+    outcome_release(&o);
+    site_planner(&s, &o, "plan", "work", NULL);
+    cr_expect_eq(o.status, 1);
+    cr_expect(strstr(o.err.p, "PWN") != NULL, "%s", o.err.p);
+    cr_expect(is_harmless(o.out.p) && is_harmless(o.err.p), "%s%s", o.out.p, o.err.p);
+    outcome_release(&o);
+    site_close(&s);
+}
+
 Test(offline, configuration_from_elsewhere)
 {
     struct site s;
