@@ -190,6 +190,21 @@ static int by_path(const void *x, const void *y)
     return strcmp(((const struct tree_entry *)x)->path, ((const struct tree_entry *)y)->path);
 }
 
+bool repo_has_changes(const struct repo *r)
+{
+    git_status_list *list = NULL;
+    git_status_options options;
+    if (!repo_has_work_tree(r))
+        return false;
+    git_status_options_init(&options, GIT_STATUS_OPTIONS_VERSION);
+    options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
+    options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_EXCLUDE_SUBMODULES;
+    bool changes =
+        git_status_list_new(&list, r->git, &options) == 0 && git_status_list_entrycount(list) > 0;
+    git_status_list_free(list);
+    return changes;
+}
+
 int files_on_disk(struct repo *r, struct files *out, struct err *e)
 {
     *out = (struct files){.repo = r};

@@ -24,6 +24,9 @@ struct repo *repo_open_mirror(const char *path, struct err *e) BF_MUST_CHECK;
 void repo_close(struct repo *r);
 bool repo_is_git(const struct repo *r);
 bool repo_has_work_tree(const struct repo *r);
+/* Whether a work tree holds something that HEAD's commit does not, or the other way round. What Git
+ * ignores does not count, nor do submodules. False where that cannot be known. */
+bool repo_has_changes(const struct repo *r);
 /* The name of the branch that HEAD stands for, or NULL (detached, or no Git). Free it. */
 char *repo_head_branch(struct repo *r);
 /* The commit that a revision means (peeled). */

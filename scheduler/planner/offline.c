@@ -203,10 +203,19 @@ static int status_of(const struct err *e)
     return e->kind == ERR_CONFIG ? 2 : 1;
 }
 
+/* Who names no revision may well mean the files that the editor shows. */
+static void tell_what_is_read(const struct options *o, const struct offline *f)
+{
+    if (o->rev == NULL && f->oid[0] != '\0' && repo_has_changes(f->repo))
+        print_line(stderr, "bootfarm-planner: uncommitted changes are not looked at, only the "
+                           "commit at HEAD; --disk reads the files as they are");
+}
+
 static int show_plan(const struct options *o, struct offline *now, const struct offline *before)
 {
     struct plan_jobs jobs;
     plan_jobs_make(&now->plan, before != NULL ? &before->plan : NULL, &jobs);
+    tell_what_is_read(o, now);
     if (o->json) {
         print_json(now, &jobs);
     } else {
@@ -291,6 +300,8 @@ int cmd_lint(const struct options *o)
     } else {
         print_findings(&f.plan, stdout);
     }
+    if (status == 0)
+        tell_what_is_read(o, &f);
     if (status == 0 && f.plan.errors.list.n > 0)
         status = 1;
     offline_close(&f);

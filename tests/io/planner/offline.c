@@ -292,6 +292,48 @@ Test(offline, exit_statuses)
     site_close(&s);
 }
 
+/* Whether lint and plan say that they did not look at what is not committed. */
+static bool tells(struct site *s, const char *path, const char *option)
+{
+    struct outcome lint, plan;
+    site_planner(s, &lint, "lint", path, option, NULL);
+    site_planner(s, &plan, "plan", path, option, NULL);
+    bool told = strstr(lint.err.p, "uncommitted") != NULL && strstr(lint.err.p, "--disk") != NULL;
+    cr_expect_eq(lint.status, 0);
+    cr_expect_str_eq(lint.err.p, plan.err.p);
+    cr_expect_str_eq(lint.out.p, "");
+    cr_expect(told || lint.err.len == 0, "%s", lint.err.p);
+    outcome_release(&lint);
+    outcome_release(&plan);
+    return told;
+}
+
+Test(offline, who_reads_head_is_told_of_uncommitted_changes)
+{
+    struct site s;
+    site_open(&s);
+    write_plant(&s);
+    site_write(&s, ".gitignore", "*.tmp\n");
+    cr_expect(!tells(&s, "work", NULL), "without a commit the files are read");
+    site_push(&s);
+    site_write(&s, "hmi/ignored.tmp", "1");
+    cr_expect(!tells(&s, "work", NULL));
+    site_write(&s, "late/Containerfile", "FROM scratch\n");
+    cr_expect(tells(&s, "work", NULL), "a new folder");
+    site_push(&s);
+    cr_expect(!tells(&s, "work", NULL));
+    site_write(&s, "late/Containerfile", "FROM scratch\nNONSENSE\n");
+    cr_expect(tells(&s, "work", NULL), "another content");
+    cr_expect(!tells(&s, "work", "--rev=HEAD"), "a revision was asked for");
+    cr_expect(!tells(&s, "plant.git", NULL), "there are no other files");
+    site_git(&s, "add", "-A");
+    cr_expect(tells(&s, "work", NULL), "in the index only");
+    site_git(&s, "rm", "-qrf", "late");
+    cr_expect(tells(&s, "work", NULL), "a removed file");
+    cr_expect(!tells(&s, "work", "--disk"));
+    site_close(&s);
+}
+
 static char *config_text(const struct site *s)
 {
     struct str path = STR_INIT, text = STR_INIT;
