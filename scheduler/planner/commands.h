@@ -48,6 +48,12 @@ void offline_close(struct offline *f);
 void print_line(FILE *to, const char *fmt, ...) BF_PRINTF(2, 3);
 /* As compilers do, to stderr (errors) or stdout. */
 void print_diags(const struct diags *d, const char *kind, FILE *to);
+/* Errors, then warnings. */
+void print_findings(const struct plan *p, FILE *to);
+/* The repository that the command line names, or the present folder. */
+const char *path_argument(const struct options *o);
+/* The exit status for it: 2 where the command asks for what cannot be. */
+int status_of(const struct err *e);
 /* "bootfarm-planner: message" on stderr; returns `status`. */
 int complain(const struct err *e, int status);
 const char *host_arch(void);

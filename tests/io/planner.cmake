@@ -1,5 +1,5 @@
 # bootfarm-planner as a process, on repositories made with the git program.
-foreach(part poll refs contexts offline)
+foreach(part poll refs contexts offline init)
   bf_criterion(io_planner_${part} SOURCES io/planner/${part}.c io/planner/site.c
     LIBS bf_loop PkgConfig::jansson LABELS io)
   target_compile_definitions(io_planner_${part} PRIVATE

@@ -252,3 +252,15 @@ char *artifact_listing(const struct site *s, const json_t *image, const char *me
     json_decref(manifest);
     return text;
 }
+
+json_t *plan_json(struct site *s, int status, const char *path, const char *option)
+{
+    struct outcome o;
+    json_error_t e;
+    site_planner(s, &o, "plan", path, "--json", "--arch=amd64", option, NULL);
+    cr_assert_eq(o.status, status, "%s%s", o.out.p, o.err.p);
+    json_t *out = json_loads(o.out.p, 0, &e);
+    cr_assert(out != NULL, "%s: %s", e.text, o.out.p);
+    outcome_release(&o);
+    return out;
+}

@@ -48,6 +48,8 @@ json_t *site_poll(struct site *s); /* with the defaults, successfully */
 /* Runs the planner with these arguments in s->dir. Release it with outcome_release. */
 void site_planner(const struct site *s, struct outcome *o, ...) __attribute__((sentinel));
 void outcome_release(struct outcome *o);
+/* `plan PATH --json` with one more option (NULL: none), which must exit so. Release it. */
+json_t *plan_json(struct site *s, int status, const char *path, const char *option);
 
 /* An image of the first plan of a poll's output, which must be there. */
 const json_t *image_named(const json_t *output, const char *name);
