@@ -7,6 +7,17 @@ BOOTFARM_HOME=$(e2e_home)
 . "$top/deploy/farm.sh"
 trap 'farm_init "$BOOTFARM_HOME"; e2e_cleanup "$BOOTFARM_HOME" $?' EXIT
 
+say "a directory of somebody else's is neither taken nor removed"
+mkdir "$BOOTFARM_HOME/run"
+for option in --timeout=1 --stop --clean; do
+    status=0
+    "$top/deploy/quickstart" "$option" 2>"$BOOTFARM_HOME/run/said" || status=$?
+    [ "$status" = 2 ] || fail "quickstart $option in a foreign directory: exit status $status"
+    grep -F "$BOOTFARM_HOME is not empty" "$BOOTFARM_HOME/run/said" || fail "quickstart $option does not say what is wrong with a foreign directory"
+    [ "$(find "$BOOTFARM_HOME" -mindepth 1 -printf '%P ')" = "run run/said " ] || fail "quickstart $option changed a foreign directory"
+done
+rm -r "$BOOTFARM_HOME/run"
+
 "$top/deploy/quickstart" --timeout 1500
 farm_init "$BOOTFARM_HOME"
 work=$FARM/plant
@@ -68,10 +79,14 @@ for image in base hmi gateway hmi-acp-1 telemetry; do
         fail "$image:next is not $image:main"
 done
 
-say "quickstart again: idempotent"
+say "quickstart again: idempotent; it sees what was pushed while the API was down"
 last=$(newest_job)
+farm_stop api
+echo 'Still more words.' >>"$work/README.md"
+commit plant "Still more words" && git -C "$work" push -q origin HEAD:main
 "$top/deploy/quickstart" --timeout 120
 [ "$(newest_job)" = "$last" ] || fail "quickstart run again made jobs"
+planned plant main "$(git -C "$work" rev-parse HEAD)" || fail "quickstart run again did not see the last push"
 
 say "nothing is left behind after --stop"
 "$top/deploy/quickstart" --stop
