@@ -61,7 +61,8 @@ BEGIN
                || '@' || farm.must(pins->pin->>'digest', 'no digest was pinned for ' || reference));
 END $$;
 
--- Everything that a build pulls: farm parents (by their name in the same ref), then external bases.
+-- Everything that a build pulls: farm parents (by their name in the same ref), then external bases. An external that was pinned as an
+-- image is one of another ref (0020).
 CREATE FUNCTION farm.build_pins(image_id bigint, spec jsonb, pins jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (
@@ -72,7 +73,11 @@ BEGIN
               LEFT JOIN farm.image p ON p.ref_id = me.ref_id AND p.name = e.value->>'image'
               LEFT JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = e.value->>'arch'
             UNION ALL
-            SELECT 2, e.ord, e.value, 'base:' || b.id
+            SELECT 2, e.ord, e.value,
+                   CASE WHEN pins ? ('base:' || b.id) THEN 'base:' || b.id
+                        ELSE coalesce((SELECT min('image:' || p.id)
+                                         FROM farm.provided v JOIN farm.image_arch p ON p.image_id = v.image_id AND p.arch = e.value->>'arch'
+                                        WHERE v.reference = e.value->>'ref' AND pins ? ('image:' || p.id)), 'base:' || b.id) END
               FROM jsonb_array_elements(spec->'externals') WITH ORDINALITY e (value, ord)
               LEFT JOIN farm.base b ON b.reference = e.value->>'ref' AND b.arch = e.value->>'arch'
         )

@@ -30,13 +30,23 @@ BEGIN
     ON CONFLICT ON CONSTRAINT artifact_pkey DO UPDATE SET digest = excluded.digest, repository = excluded.repository, size = excluded.size, gone_at = NULL;
 END $$;
 
--- The images of these refs are wanted no more. Their jobs are the brain's to end.
-CREATE FUNCTION farm.remove_images(of_refs bigint[]) RETURNS bigint[] LANGUAGE sql AS $$
-    WITH gone AS (
+-- The images of these refs are wanted no more. Their jobs are the brain's to end. What they released stays where it was released: an
+-- external base of those that need it (0020).
+CREATE FUNCTION farm.remove_images(of_refs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    gone bigint[];
+    changed text[] := '{}';
+    r bigint;
+BEGIN
+    WITH removed AS (
         UPDATE farm.image i SET removed_at = now() WHERE i.ref_id = ANY (of_refs) AND i.removed_at IS NULL RETURNING i.id
     )
-    SELECT ARRAY(SELECT a.id FROM gone g JOIN farm.image_arch a ON a.image_id = g.id ORDER BY 1)
-$$;
+    SELECT coalesce(array_agg(a.id ORDER BY a.id), '{}') INTO gone FROM removed m JOIN farm.image_arch a ON a.image_id = m.id;
+    FOREACH r IN ARRAY of_refs LOOP
+        changed := changed || farm.provide(r);
+    END LOOP;
+    RETURN gone || farm.relink(farm.users_of(changed));
+END $$;
 
 -- The end of a poll: `refs` are all watched refs that exist ([{"name", "oid"}]); NULL with an error. `sync` is the sync_wanted that
 -- due_repos gave: a failed poll answers the request, too, or it would be repeated without a pause. Returns the image_archs that are removed.

@@ -22,7 +22,8 @@ CREATE FUNCTION farm.references_of(i farm.image, slug text, registry text) RETUR
     SELECT p.reference FROM jsonb_array_elements_text(coalesce(i.spec->'provides', '[]')) p (reference) WHERE starts_with(p.reference, registry || '/' || slug || '/')
 $$;
 
--- Brings `provided` in line with what the ref wants now; returns the references of which something changed.
+-- Brings `provided` in line with what the ref wants now, where it may publish: its releases, and what was granted to its repository
+-- (0023). Returns the references of which something changed.
 CREATE FUNCTION farm.provide(of_ref bigint) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
     registry constant text := (SELECT s.value FROM farm.setting s WHERE s.name = 'release_registry');
@@ -31,8 +32,11 @@ BEGIN
     WITH now AS MATERIALIZED (
         SELECT q.reference, i.id
           FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id
-         CROSS JOIN LATERAL farm.references_of(i, p.slug, registry) q (reference)
-         WHERE i.ref_id = of_ref AND i.removed_at IS NULL AND r.gone_at IS NULL AND p.removed_at IS NULL
+         CROSS JOIN LATERAL (SELECT o.reference FROM farm.references_of(i, p.slug, registry) o (reference)
+                             UNION
+                             SELECT e.reference FROM jsonb_array_elements_text(coalesce(i.spec->'provides', '[]')) e (reference)
+                               JOIN farm.provide_grant g ON g.repo_id = p.id AND farm.glob(g.pattern, e.reference)) q (reference)
+         WHERE i.ref_id = of_ref AND i.removed_at IS NULL AND r.gone_at IS NULL AND p.removed_at IS NULL AND r.may_publish AND q.reference IS NOT NULL
     ), gone AS (
         DELETE FROM farm.provided p USING farm.image i
          WHERE i.id = p.image_id AND i.ref_id = of_ref AND NOT EXISTS (SELECT FROM now n WHERE n.reference = p.reference AND n.id = p.image_id)
@@ -183,46 +187,4 @@ BEGIN
     image_archs := farm.relink(ARRAY(SELECT u FROM unnest(farm.users_of(changed)) u
                                      UNION SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed));
     jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
-END $$;
-
--- What refs or repositories that are gone released stays where it was released: an external base of those that need it.
-CREATE OR REPLACE FUNCTION farm.remove_images(of_refs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
-DECLARE
-    gone bigint[];
-    changed text[] := '{}';
-    r bigint;
-BEGIN
-    WITH removed AS (
-        UPDATE farm.image i SET removed_at = now() WHERE i.ref_id = ANY (of_refs) AND i.removed_at IS NULL RETURNING i.id
-    )
-    SELECT coalesce(array_agg(a.id ORDER BY a.id), '{}') INTO gone FROM removed m JOIN farm.image_arch a ON a.image_id = m.id;
-    FOREACH r IN ARRAY of_refs LOOP
-        changed := changed || farm.provide(r);
-    END LOOP;
-    RETURN gone || farm.relink(farm.users_of(changed));
-END $$;
-
--- As in 0005, and: an external that was pinned as an image is one of another ref.
-CREATE OR REPLACE FUNCTION farm.build_pins(image_id bigint, spec jsonb, pins jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN (
-        WITH used AS (
-            SELECT 1 AS kind, e.ord, e.value, 'image:' || pa.id AS pin
-              FROM jsonb_array_elements(spec->'parents') WITH ORDINALITY e (value, ord)
-              JOIN farm.image me ON me.id = build_pins.image_id
-              LEFT JOIN farm.image p ON p.ref_id = me.ref_id AND p.name = e.value->>'image'
-              LEFT JOIN farm.image_arch pa ON pa.image_id = p.id AND pa.arch = e.value->>'arch'
-            UNION ALL
-            SELECT 2, e.ord, e.value,
-                   CASE WHEN pins ? ('base:' || b.id) THEN 'base:' || b.id
-                        ELSE coalesce((SELECT min('image:' || p.id)
-                                         FROM farm.provided v JOIN farm.image_arch p ON p.image_id = v.image_id AND p.arch = e.value->>'arch'
-                                        WHERE v.reference = e.value->>'ref' AND pins ? ('image:' || p.id)), 'base:' || b.id) END
-              FROM jsonb_array_elements(spec->'externals') WITH ORDINALITY e (value, ord)
-              LEFT JOIN farm.base b ON b.reference = e.value->>'ref' AND b.arch = e.value->>'arch'
-        )
-        SELECT coalesce(jsonb_agg(jsonb_build_object(
-                   'written', u.value->'written', 'ref', u.value->'ref', 'use', u.value->'use',
-                   'image', farm.pin_image(pins, farm.must(u.pin, (u.value->>'ref') || ' is not known'), u.value->>'ref')) ORDER BY u.kind, u.ord), '[]')
-          FROM used u);
 END $$;

@@ -24,15 +24,15 @@ CREATE TABLE farm.provide_grant (
     PRIMARY KEY (repo_id, pattern)
 );
 
+CREATE FUNCTION farm.is_pull(ref_name text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT ref_name LIKE 'pull/%' OR ref_name LIKE 'merge-requests/%'
+$$;
+
 -- What the newest plan of a ref was stored with.
 ALTER TABLE farm.ref ADD COLUMN trusted boolean NOT NULL DEFAULT true, ADD COLUMN may_publish boolean NOT NULL DEFAULT true,
     ADD COLUMN may_mirror boolean NOT NULL DEFAULT true, ADD COLUMN may_secrets boolean NOT NULL DEFAULT true, ADD COLUMN may_place boolean NOT NULL DEFAULT true,
     ADD COLUMN rule text,                       -- its pattern; NULL: none
-    ADD COLUMN is_pull boolean NOT NULL GENERATED ALWAYS AS (name LIKE 'pull/%' OR name LIKE 'merge-requests/%') STORED;
-
-CREATE FUNCTION farm.is_pull(ref_name text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT ref_name LIKE 'pull/%' OR ref_name LIKE 'merge-requests/%'
-$$;
+    ADD COLUMN is_pull boolean NOT NULL GENERATED ALWAYS AS (farm.is_pull(name)) STORED;
 
 -- The rule for a ref: its own name, then HEAD, then the longest pattern.
 CREATE FUNCTION farm.policy_of(of_repo bigint, ref_name text, head text) RETURNS farm.ref_policy LANGUAGE plpgsql STABLE AS $$
@@ -168,31 +168,6 @@ BEGIN
     UPDATE farm.ref r SET oid = NULL WHERE r.repo_id = repo AND r.gone_at IS NULL;
     PERFORM farm.wake_repo(repo);
     RETURN '{}';
-END $$;
-
--- As in 0020, and: only of refs that may publish, and what was granted.
-CREATE OR REPLACE FUNCTION farm.provide(of_ref bigint) RETURNS text[] LANGUAGE plpgsql AS $$
-DECLARE
-    registry constant text := (SELECT s.value FROM farm.setting s WHERE s.name = 'release_registry');
-    changed text[];
-BEGIN
-    WITH now AS MATERIALIZED (
-        SELECT q.reference, i.id
-          FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id
-         CROSS JOIN LATERAL (SELECT o.reference FROM farm.references_of(i, p.slug, registry) o (reference)
-                             UNION
-                             SELECT e.reference FROM jsonb_array_elements_text(coalesce(i.spec->'provides', '[]')) e (reference)
-                               JOIN farm.provide_grant g ON g.repo_id = p.id AND farm.glob(g.pattern, e.reference)) q (reference)
-         WHERE i.ref_id = of_ref AND i.removed_at IS NULL AND r.gone_at IS NULL AND p.removed_at IS NULL AND r.may_publish AND q.reference IS NOT NULL
-    ), gone AS (
-        DELETE FROM farm.provided p USING farm.image i
-         WHERE i.id = p.image_id AND i.ref_id = of_ref AND NOT EXISTS (SELECT FROM now n WHERE n.reference = p.reference AND n.id = p.image_id)
-        RETURNING p.reference
-    ), new AS (
-        INSERT INTO farm.provided (reference, image_id) SELECT n.reference, n.id FROM now n ON CONFLICT DO NOTHING RETURNING reference
-    )
-    SELECT coalesce(array_agg(c.reference), '{}') INTO changed FROM (SELECT g.reference FROM gone g UNION SELECT n.reference FROM new n) c;
-    RETURN changed;
 END $$;
 
 -- ---- what people see ---------------------------------------------------------------------------------------
