@@ -22,6 +22,13 @@ void farm_doubt(struct farm *f, const char *why)
     f->cfg.on_doubt(f->cfg.arg, why);
 }
 
+void farm_failed(struct farm *f, const struct db_reply *r, const char *what)
+{
+    if (r->end == DB_REFUSED && strcmp(r->sqlstate, ST_NOT_LEADER) != 0)
+        log_error(what, "sqlstate", r->sqlstate, "error", r->message);
+    farm_doubt(f, r->end == DB_UNKNOWN ? "the outcome of a commit is unknown" : r->message);
+}
+
 /* ---- stepping ---------------------------------------------------------------------------------
  */
 
@@ -232,9 +239,7 @@ static void on_turn(void *arg, const struct db_reply *r)
         committed(f, r);
         return;
     }
-    if (r->end == DB_REFUSED && strcmp(r->sqlstate, ST_NOT_LEADER) != 0)
-        log_error("a turn was refused", "sqlstate", r->sqlstate, "error", r->message);
-    farm_doubt(f, r->end == DB_UNKNOWN ? "the outcome of a commit is unknown" : r->message);
+    farm_failed(f, r, "a turn was refused");
 }
 
 static struct ticket *ticket(struct farm *f)

@@ -111,9 +111,7 @@ static bool read_ended(const struct load *l, const struct db_reply *r)
     f->flying = false;
     if (r->end == DB_DONE)
         return true;
-    if (r->end == DB_REFUSED)
-        log_error("cannot load", "sqlstate", r->sqlstate, "error", r->message);
-    farm_doubt(f, r->message);
+    farm_failed(f, r, "cannot load");
     return false;
 }
 

@@ -74,6 +74,8 @@ struct farm {
 bf_time farm_now(const struct farm *f);
 void farm_step(struct farm *f, const struct input *in);
 void farm_doubt(struct farm *f, const char *why);
+/* A transaction did not commit: doubt, and `what` in the log unless only the leadership is over. */
+void farm_failed(struct farm *f, const struct db_reply *r, const char *what);
 struct work *work_put(struct farm *f, int64_t worker, struct id128 attempt, const char *json);
 
 /* farm_load.c */

@@ -3,26 +3,11 @@
 #include "common/base/mem.h"
 #include "common/loop/file.h"
 #include "common/loop/proc.h"
-#include <stdio.h>
+#include <errno.h>
 #include <unistd.h>
 
 #define CPP_TIME (5 * BF_SEC)
 #define CPP_MEMORY ((uint64_t)512 << 20)
-
-static bool is_installed(void)
-{
-    const char *path = getenv("PATH");
-    for (const char *p = path != NULL ? path : "/usr/bin:/bin"; *p != '\0';) {
-        size_t n = strcspn(p, ":");
-        char *name = xasprintf("%.*s/cpp", (int)n, p);
-        bool found = *name == '/' && access(name, X_OK) == 0;
-        free(name);
-        if (found)
-            return true;
-        p += n + (p[n] == ':');
-    }
-    return false;
-}
 
 static int write_files(const struct prepro_input *in, const char *dir, struct err *e)
 {
@@ -96,6 +81,8 @@ static int run_in(const char *dir, const struct prepro_input *in, struct str *te
                              .grace = BF_SEC,
                              .max_memory = CPP_MEMORY};
     int rc = proc_run(&spec, text, &words, PREPRO_MAX_BYTES, &how, e);
+    if (rc < 0 && e->sys_errno == ENOENT)
+        rc = err_set(e, ERR_CONFIG, "this host has no C preprocessor (cpp)");
     if (rc == 0 && how.end != PROC_EXITED)
         rc = err_set(e, ERR_INPUT, "the C preprocessor did not end within %d s and %d MiB",
                      (int)(CPP_TIME / BF_SEC), (int)(CPP_MEMORY >> 20));
@@ -118,8 +105,6 @@ int cpp_run(void *arg, const struct prepro_input *in, struct str *text, struct s
 {
     const char *tmp = getenv("TMPDIR");
     (void)arg;
-    if (!is_installed())
-        return err_set(e, ERR_CONFIG, "this host has no C preprocessor (cpp)");
     char *dir = xasprintf("%s/bootfarm-cpp-XXXXXX", tmp != NULL ? tmp : "/tmp");
     int rc = mkdtemp(dir) != NULL ? 0 : err_sys(e, "%s", dir);
     if (rc == 0) {

@@ -5,10 +5,10 @@
  * planner does it. */
 #include "common/base/str.h"
 #include "scheduler/plan/containerfile.h"
+#include "tests/lib/cpu_time.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define FILES 1400
 
@@ -80,22 +80,15 @@ static void read_file(const struct str *text, bool resolve)
     arena_release(&a);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    BUG_ON(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) < 0);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* MB/s of the fastest round: others on the machine make rounds slower, never faster. */
 static double measure(const struct str *files, size_t bytes, bool resolve, double seconds)
 {
-    double end = now() + seconds, least = 1e9;
-    while (now() < end) {
-        double begin = now();
+    double end = cpu_time() + seconds, least = 1e9;
+    while (cpu_time() < end) {
+        double begin = cpu_time();
         for (size_t i = 0; i < FILES; i++)
             read_file(&files[i], resolve);
-        double took = now() - begin;
+        double took = cpu_time() - begin;
         least = took < least ? took : least;
     }
     return (double)bytes / least / 1e6;

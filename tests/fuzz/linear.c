@@ -3,9 +3,9 @@
  * bound of three times leaves room for caches. */
 #include "common/base/str.h"
 #include "scheduler/plan/containerfile.h"
+#include "tests/lib/cpu_time.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define SMALL ((size_t)64 * 1024)
 #define TIMES 8
@@ -105,13 +105,6 @@ static void read_once(const struct str *s)
     arena_release(&a);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    BUG_ON(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) < 0);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static double least_time(const struct slow *in, size_t size, size_t *bytes)
 {
     struct str s = STR_INIT;
@@ -119,9 +112,9 @@ static double least_time(const struct slow *in, size_t size, size_t *bytes)
     make(in, size, &s);
     *bytes = s.len;
     for (int i = 0; i < TRIES; i++) {
-        double begin = now();
+        double begin = cpu_time();
         read_once(&s);
-        double took = now() - begin;
+        double took = cpu_time() - begin;
         least = i == 0 || took < least ? took : least;
     }
     str_release(&s);
