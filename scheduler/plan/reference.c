@@ -3,7 +3,9 @@
 #include "common/base/str.h"
 #include <ctype.h>
 
+/* Long enough for the normal form of everything whose parts pass. */
 #define TEXT_MAX 1024
+#define HOST_MAX_LEN 253 /* of a DNS name, RFC 1035 2.3.4 */
 #define PATH_MAX_LEN 255
 
 static bool is_small(char c)
@@ -68,11 +70,11 @@ static bool host_ok(const char *p)
     if (*p == '[') { /* an IPv6 address */
         size_t n = strspn(p + 1, "0123456789abcdefABCDEF:.");
         p += 1 + n;
-        if (n == 0 || *p++ != ']')
+        if (n == 0 || n > HOST_MAX_LEN || *p++ != ']')
             return false;
     } else {
         size_t n = strcspn(p, ":");
-        if (n == 0 || !isalnum((unsigned char)p[0]) || !isalnum((unsigned char)p[n - 1]))
+        if (n == 0 || n > HOST_MAX_LEN || !isalnum((unsigned char)p[0]) || !isalnum((unsigned char)p[n - 1]))
             return false;
         for (size_t i = 0; i < n; i++) {
             if (!isalnum((unsigned char)p[i]) && p[i] != '.' && p[i] != '-')

@@ -87,6 +87,21 @@ Test(reference, too_long_for_the_library)
     arena_release(&a);
 }
 
+/* Without a bound on hosts the normal form, which adds a tag, could be longer than a reference. */
+Test(reference, too_long_a_host)
+{
+    struct arena a = ARENA_INIT;
+    struct reference r;
+    char text[300];
+    memset(text, 'a', sizeof text);
+    strcpy(text + 252, "b/x");
+    text[100] = '.';
+    cr_expect_eq(reference_parse(&a, text, &r, NULL), 0);
+    strcpy(text + 252, "bb/x");
+    cr_expect_eq(reference_parse(&a, text, &r, NULL), -1);
+    arena_release(&a);
+}
+
 Test(reference, short_names_have_no_host)
 {
     struct arena a = ARENA_INIT;
