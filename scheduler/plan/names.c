@@ -95,9 +95,29 @@ done:
     return result;
 }
 
-static void add_clean(struct str *out, const char *text, size_t n)
+/* What the scheduler fills in later; 0: nothing of that kind. */
+static size_t filled_length(const char *word)
 {
-    for (size_t i = 0; i < n; i++)
+    if (strcmp(word, "commit12") == 0)
+        return 12;
+    return strcmp(word, "build") == 0 ? strlen("2147483647") : 0;
+}
+
+/* Characters that remain for the rest of a tag. */
+static size_t room_beside_filled(struct arena *a, const char *tag)
+{
+    size_t taken = 0;
+    for (const char *p = strchr(tag, '{'); p != NULL; p = strchr(p + 1, '{')) {
+        size_t len = placeholder(p);
+        if (len > 0)
+            taken += filled_length(arena_strn(a, p + 1, len - 2));
+    }
+    return taken < REGISTRY_TAG_MAX ? REGISTRY_TAG_MAX - taken : 0;
+}
+
+static void add_clean(struct str *out, const char *text, size_t n, size_t *room)
+{
+    for (size_t i = 0; i<n && * room> 0; i++, --*room)
         str_addch(out, registry_tag_char(text[i]));
 }
 
@@ -106,21 +126,22 @@ enum tag_result names_expand_tag(struct arena *a, const struct text_at *t, const
 {
     struct str text = STR_INIT;
     enum tag_result result = TAG_ERROR;
+    size_t room = room_beside_filled(a, t->text);
     for (const char *p = t->text; *p != '\0';) {
         size_t len = *p == '{' ? placeholder(p) : strcspn(p, "{");
         if (*p != '{' || len == 0) {
             len += len == 0; /* a lone brace */
-            add_clean(&text, p, len);
+            add_clean(&text, p, len, &room);
             p += len;
             continue;
         }
         const char *word = arena_strn(a, p + 1, len - 2), *value = NULL;
         enum lookup found = find(n, word, &value);
         p += len;
-        if (strcmp(word, "commit12") == 0 || strcmp(word, "build") == 0) {
+        if (filled_length(word) > 0) {
             str_addf(&text, "{%s}", word);
         } else if (found == FOUND) {
-            add_clean(&text, value, strlen(value));
+            add_clean(&text, value, strlen(value), &room);
         } else if (strcmp(word, "version") == 0) {
             result = TAG_UNSET;
             goto done;
@@ -134,7 +155,7 @@ enum tag_result names_expand_tag(struct arena *a, const struct text_at *t, const
     } else {
         if (*text.p == '.' || *text.p == '-')
             *text.p = '_';
-        *out = arena_strn(a, text.p, text.len > REGISTRY_TAG_MAX ? REGISTRY_TAG_MAX : text.len);
+        *out = arena_strn(a, text.p, text.len);
         result = TAG_OK;
     }
 done:

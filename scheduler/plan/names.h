@@ -21,7 +21,8 @@ const char *names_expand(struct arena *a, const struct text_at *t, const struct 
                          enum names_mode mode, struct diags *errors);
 
 enum tag_result { TAG_OK, TAG_UNSET, TAG_ERROR };
-/* A tag: {commit12} and {build} stay for the scheduler; TAG_UNSET when {version} has no value. */
+/* A tag: {commit12} and {build} stay for the scheduler, and a text that is too long is cut beside
+ * them; TAG_UNSET when {version} has no value. */
 enum tag_result names_expand_tag(struct arena *a, const struct text_at *t, const struct names *n,
                                  struct diags *errors, const char **out);
 
