@@ -16,6 +16,7 @@ struct draft {
     const struct definition *def;
     struct names names;
     struct text_at name_at;    /* where the name comes from */
+    bool nameless;             /* its name has a placeholder without a value */
     const struct cfile *cf;    /* NULL: unreadable */
     const char *real_file;     /* the Containerfile, links resolved */
     const struct prepro *made; /* of it, by the C preprocessor; NULL: the file is as it is */

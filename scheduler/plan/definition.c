@@ -276,8 +276,11 @@ static void add_definition(struct reader *r, const struct rule *rule, const char
 
 static bool excluded(const struct rule *rule, const char *path)
 {
+    if (str_ends(path, ".containerignore") || str_ends(path, ".dockerignore"))
+        return true; /* which Containerfile* matches, too */
     for (size_t i = 0; i < rule->s.exclude.n; i++) {
-        if (glob_match(rule->s.exclude.v[i].text, path) == 1)
+        const char *glob = rule->s.exclude.v[i].text;
+        if (glob_match(glob + (*glob == '/'), path) == 1)
             return true;
     }
     return false;
@@ -341,6 +344,28 @@ static void take_rule(struct reader *r, struct rule *rule)
                  "no file matches this rule");
 }
 
+/* STEM.image.yaml beside definitions of other stems: a slip, and nobody reads it. */
+static void warn_of_strays(struct reader *r)
+{
+    static const char ending[] = ".image.yaml";
+    struct smap dirs = {.slot = NULL};
+    vec_for_each (i, &r->list)
+        smap_put(&dirs, r->list.v[i].dir, r);
+    for (size_t i = 0; i < r->tree->n; i++) {
+        const char *path = r->tree->entry[i].path;
+        if (!str_ends(path, ending) || smap_get(&r->files, path) != NULL ||
+            smap_get(&dirs, path_dir(r->a, path)) == NULL)
+            continue;
+        const char *base = path_base(path);
+        diag_add(
+            r->warnings, (struct diag_at){.file = path, .line = 1, .column = 1}, "no-match",
+            "STEM.image.yaml is for Containerfile.STEM, Dockerfile.STEM and STEM.containerfile",
+            "no definition in this folder has the stem '%.*s'",
+            (int)(strlen(base) - strlen(ending)), base);
+    }
+    smap_release(&dirs);
+}
+
 static int by_path(const void *x, const void *y)
 {
     return strcmp(((const struct definition *)x)->file, ((const struct definition *)y)->file);
@@ -378,6 +403,7 @@ void definitions_read(struct arena *a, const struct definition_input *in, struct
     r.claimed = arena_array(a, in->tree->n, sizeof *r.claimed);
     for (size_t i = 0; i < r.rules.n && !out->broken; i++)
         take_rule(&r, &r.rules.v[i]);
+    warn_of_strays(&r);
     if (r.list.n > 1)
         qsort(r.list.v, r.list.n, sizeof *r.list.v, by_path);
     arena_take(a, &r.list, &out->v, &out->n);

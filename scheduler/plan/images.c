@@ -50,7 +50,9 @@ static void set_name(struct build *b, struct draft *d)
         t.text = *def->stem == '\0' ? "{dir}" : "{dir}/{stem}";
     }
     d->name_at = t;
-    const char *name = registry_path(b->a, expand(b, d, &t, NAMES_STRICT));
+    const char *text = names_expand(b->a, &t, &d->names, NAMES_STRICT, &d->errors);
+    d->nameless = text == NULL;
+    const char *name = registry_path(b->a, text != NULL ? text : t.text);
     if (*name == '\0') /* directly in the rule's folder */
         name = registry_path(b->a, path_base(def->dir));
     d->names.name = d->image.name = *name != '\0' ? name : b->in->slug;
@@ -398,7 +400,8 @@ static void check_names(struct build *b)
 {
     for (size_t i = 1; i < b->drafts.n; i++) {
         struct draft *x = b->drafts.v[i - 1], *y = b->drafts.v[i];
-        if (strcmp(x->image.name, y->image.name) != 0 || strcmp(x->image.arch, y->image.arch) != 0)
+        if (x->nameless || y->nameless || strcmp(x->image.name, y->image.name) != 0 ||
+            strcmp(x->image.arch, y->image.arch) != 0)
             continue;
         const char *one = describe(b, x), *two = describe(b, y);
         struct draft *both[] = {x, y};
@@ -413,7 +416,8 @@ void make_drafts(struct build *b)
 {
     static const struct named_list none;
     for (size_t i = 0; i < b->defs.n; i++) {
-        if (b->defs.v[i].s.matrix.set)
+        const struct matrix *m = &b->defs.v[i].s.matrix;
+        if (m->axes + m->includes > 0)
             make_cells(b, &b->defs.v[i]);
         else
             make_archs(b, &b->defs.v[i], &none);

@@ -5,6 +5,8 @@
 #include <criterion/criterion.h>
 
 #define CF "FROM scratch\n"
+#define TEN "1111111111"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
 /* "NAME FILE" of every image, separated by newlines. */
 static void expect_images(const struct fixture *f, const char *expected)
@@ -222,6 +224,53 @@ Test(definition, two_images_of_one_name)
     expect_images(&f, "c c/Containerfile");
     cr_expect_str_eq(f.plan.errors.list.v[0]->message,
                      "the name 'a/a' means two images: a/A/Containerfile, and a/a/Containerfile");
+    fixture_release(&f);
+}
+
+Test(definition, what_would_go_unseen)
+{
+    static const struct file files[] = {
+        {.path = "bootfarm.yaml",
+         .text = "bootfarm: 1\nimages: [{files: [/**/Containerfile*], exclude: [/b/**]}]\n"},
+        {.path = "a/Containerfile", .text = CF},
+        {.path = "a/image.yaml", .text = "matrix: {}\n"},
+        {.path = "a/Containerfile.hmi", .text = CF},
+        {.path = "a/hmi.image.yaml", .text = "matrix: { include: [] }\n"},
+        {.path = "a/hni.image.yaml", .text = "nobody: reads this\n"},
+        {.path = "a/Containerfile.hmi.dockerignore", .text = "x\n"},
+        {.path = "b/Containerfile", .text = CF},
+        {.path = "b/x.image.yaml", .text = "not: ours\n"},
+        {.path = NULL}};
+    struct fixture f;
+    fixture_plan(&f, files);
+    expect_no_errors(&f);
+    expect_images(&f, "a a/Containerfile\na/hmi a/Containerfile.hmi");
+    expect_warnings(&f, "a/hni.image.yaml:1:1 no-match");
+    fixture_release(&f);
+}
+
+/* A tag that is too long is cut beside what the scheduler fills in, and an axis that is not there
+ * is one error for all cells. */
+Test(definition, long_tags_and_names_without_a_value)
+{
+    static const struct file files[] = {
+        {.path = "a/Containerfile", .text = CF},
+        {.path = "a/image.yaml",
+         .text = "version: '" LONG "'\npublish: { tags: ['{version}', '{version}-{build}', "
+                 "'x{commit12}-{version}'] }\n"},
+        {.path = "b/Containerfile", .text = CF},
+        {.path = "b/image.yaml", .text = "matrix: { s: [x, y] }\nname: '{matrix.t}'\n"},
+        {.path = NULL}};
+    struct fixture f;
+    fixture_plan(&f, files);
+    expect_errors(&f, "b/image.yaml:2:7 placeholder");
+    const struct image *a = image_of(&f, "a");
+    cr_assert_eq(a->tags, 3);
+    cr_expect_eq(strlen(a->tag[0]), 128);
+    cr_expect_eq(strlen(a->tag[1]), 128 - strlen("2147483647") + strlen("{build}"));
+    cr_expect(str_ends(a->tag[1], "11{build}"));
+    cr_expect_eq(strlen(a->tag[2]), 128 - 12 + strlen("{commit12}"));
+    cr_expect(str_starts(a->tag[2], "x{commit12}-11"));
     fixture_release(&f);
 }
 
