@@ -23,14 +23,14 @@ static const struct ignore *read_ignore(struct build *b, struct draft *d, const 
     return g;
 }
 
-/* The file's own variant goes first (*own), then the context's; .containerignore before
- * .dockerignore. */
+/* The file's own variant goes first (*own), beside the name that it is built by, be that a link;
+ * then the context's; .containerignore before .dockerignore. */
 static const struct ignore *find_ignore(struct build *b, struct draft *d, bool *own)
 {
     static const struct ignore none;
     const char *const candidates[] = {
-        arena_fmt(b->a, "%s.containerignore", d->real_file),
-        arena_fmt(b->a, "%s.dockerignore", d->real_file),
+        arena_fmt(b->a, "%s.containerignore", d->image.file),
+        arena_fmt(b->a, "%s.dockerignore", d->image.file),
         path_join(b->a, d->real_context, ".containerignore"),
         path_join(b->a, d->real_context, ".dockerignore"),
     };
@@ -127,7 +127,7 @@ static bool external_triggers(const struct draft *d)
 static char *context_id(struct build *b, const struct draft *d, bool whole, bool shared)
 {
     struct str s = STR_INIT;
-    str_addf(&s, "%s\n%s\n%d\n", d->real_context, shared ? "" : d->real_file, whole);
+    str_addf(&s, "%s\n%s\n%d\n", d->real_context, shared ? "" : d->image.file, whole);
     for (size_t i = 0; !whole && i < d->result.sources; i++)
         str_addf(&s, "%s\n", d->result.source[i]);
     for (size_t i = 0; i < d->folders.n; i++)
@@ -137,6 +137,31 @@ static char *context_id(struct build *b, const struct draft *d, bool whole, bool
     char *id = arena_strn(b->a, s.p, s.len);
     str_release(&s);
     return id;
+}
+
+static bool names_folder(const struct draft *d, const char *name)
+{
+    for (size_t i = 0; i < d->result.uses; i++) {
+        const struct cf_use *u = &d->result.use[i];
+        if (u->context && (strcmp(u->written, name) == 0 || strcmp(u->expanded, name) == 0))
+            return true;
+    }
+    return strcmp(name, "scratch") == 0; /* which is no reference to the reader */
+}
+
+/* A named folder that no reached stage names changes nothing, so it does not travel. */
+static void drop_unused_folders(struct draft *d)
+{
+    size_t n = 0;
+    if (external_triggers(d))
+        return;
+    for (size_t i = 0; i < d->folders.n; i++) {
+        if (!names_folder(d, d->folders.v[i].name))
+            continue;
+        d->folders.v[n] = d->folders.v[i];
+        d->image.folders.v[n++] = d->image.folders.v[i];
+    }
+    d->folders.n = d->image.folders.n = n;
 }
 
 struct shipped {
@@ -185,6 +210,7 @@ void find_files(struct build *b, struct draft *d)
 {
     find_list(b, d, &d->image.s.test.scripts, &d->image.scripts);
     find_list(b, d, &d->image.s.inputs, &d->image.inputs);
+    drop_unused_folders(d);
     find_context(b, d);
 }
 

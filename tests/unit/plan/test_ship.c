@@ -96,6 +96,27 @@ Test(ship, ignore_files_and_their_variants)
     fixture_release(&f);
 }
 
+/* As buildah, which is told the link. */
+Test(ship, the_ignore_file_of_a_linked_containerfile_stands_beside_the_link)
+{
+    static const struct file files[] = {
+        {.path = "i/Containerfile", .text = "../common/file", .kind = TREE_LINK},
+        {.path = "i/Containerfile.containerignore", .text = "a\n"},
+        {.path = "i/a", .text = "1"},
+        {.path = "i/b", .text = "1"},
+        {.path = "j/Containerfile", .text = "../common/file", .kind = TREE_LINK},
+        {.path = "j/a", .text = "1"},
+        {.path = "common/file", .text = "FROM scratch\nCOPY [ab] /\n"},
+        {.path = "common/file.containerignore", .text = "*\n"},
+        {.path = NULL}};
+    struct fixture f;
+    fixture_plan(&f, files);
+    expect_no_errors(&f);
+    expect_context(&f, "i", ".bootfarm/Containerfile b");
+    expect_context(&f, "j", ".bootfarm/Containerfile a");
+    fixture_release(&f);
+}
+
 Test(ship, links)
 {
     static const struct file files[] = {
@@ -156,6 +177,34 @@ Test(ship, contexts_elsewhere)
     expect_errors(&f, "j/image.yaml:1:10 no-such-context\nj/image.yaml:2:16 no-such-context");
     expect_context(&f, "i", ".bootfarm/Containerfile .bootfarm/contexts/common/y src/x");
     cr_expect_str_eq(image_of(&f, "i")->folders.v[0].value.text, ".bootfarm/contexts/common");
+    fixture_release(&f);
+}
+
+/* A common default names it for all images; only those that use it are built again. */
+Test(ship, a_named_folder_travels_where_a_reached_stage_names_it)
+{
+    static const struct file files[] = {
+        {.path = "bootfarm.yaml", .text = "bootfarm: 1\ndefaults: { contexts: { c: /common } }\n"},
+        {.path = "common/y", .text = "1"},
+        {.path = "copy/Containerfile",
+         .text = "ARG N=c\nFROM scratch\nARG N\nCOPY --from=$N y /\n"},
+        {.path = "mount/Containerfile",
+         .text = "FROM scratch\nRUN --mount=from=c,target=/c true\n"},
+        {.path = "base/Containerfile", .text = "FROM c\nONBUILD COPY --from=c y /\n"},
+        {.path = "child/Containerfile", .text = "FROM localhost/base\n"},
+        {.path = "unreached/Containerfile",
+         .text = "FROM scratch AS x\nCOPY --from=c y /\nFROM scratch\n"},
+        {.path = "trigger/Containerfile", .text = "FROM a.io/x:onbuild\n"},
+        {.path = NULL}};
+    struct fixture f;
+    fixture_plan(&f, files);
+    expect_no_errors(&f);
+    static const char *const with[] = {"copy", "mount", "base", "child"};
+    for (size_t i = 0; i < ARRAY_SIZE(with); i++)
+        expect_context(&f, with[i], ".bootfarm/contexts/c/y Containerfile");
+    expect_context(&f, "trigger", ".bootfarm/contexts/c/y Containerfile");
+    expect_context(&f, "unreached", "Containerfile");
+    cr_expect_eq(image_of(&f, "unreached")->folders.n, 0);
     fixture_release(&f);
 }
 
