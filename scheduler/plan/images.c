@@ -290,7 +290,7 @@ static void set_file(struct build *b, struct draft *d)
         return;
     d->real_file = entry->path;
     const struct parsed_file *f = parse_file(b, d->def->file, entry, d->real_context);
-    d->made = f->made;
+    d->made = d->image.made = f->made;
     diags_absorb(&d->errors, &f->errors, NULL);
     d->cf = f->cf != NULL && !f->cf->broken ? f->cf : NULL;
 }

@@ -75,6 +75,38 @@ static bool file_changed(const struct image *x, const struct image *y)
            memcmp(&a->entry->id, &b->entry->id, sizeof(struct blob_id)) != 0;
 }
 
+static const struct blob_id *blob_of(const struct plan *p, const char *path)
+{
+    const struct tree_entry *entry = tree_find(p->tree, path);
+    return entry != NULL ? &entry->id : NULL;
+}
+
+static bool blob_changed(const struct maker *m, const char *path)
+{
+    const struct blob_id *was = blob_of(m->before, path), *is = blob_of(m->now, path);
+    return is != NULL && (was == NULL || memcmp(was, is, sizeof *is) != 0);
+}
+
+/* The file that a Containerfile.in includes and that is another one now, where that itself is not;
+ * NULL: none. */
+static const char *changed_include(const struct maker *m, const struct image *x)
+{
+    if (x->made == NULL || blob_changed(m, x->file))
+        return NULL;
+    for (size_t i = 0; i < x->made->origins; i++) {
+        if (blob_changed(m, x->made->origin[i].file))
+            return x->made->origin[i].file;
+    }
+    return NULL;
+}
+
+/* The file itself, where a link names it. */
+static const char *real_containerfile(const struct image *x)
+{
+    const struct ship_entry *at = find_entry(&x->context_files, x->containerfile);
+    return at != NULL && x->made == NULL ? at->entry->path : x->file;
+}
+
 /* The configuration file that says something else about the image now. */
 static const char *changed_layer(const struct maker *m, const struct image *image)
 {
@@ -124,8 +156,10 @@ static void explain_build(const struct maker *m, const struct image *x, struct c
 {
     const struct image *y = c->old;
     if (file_changed(x, y)) {
-        c->reason = REASON_DEFINITION;
-        c->because = x->file;
+        c->because = changed_include(m, x);
+        c->reason = c->because != NULL ? REASON_INPUT : REASON_DEFINITION;
+        if (c->because == NULL)
+            c->because = real_containerfile(x);
     } else if (differ(&x->settings_key, &y->settings_key)) {
         c->reason = REASON_DEFINITION;
         c->because = changed_layer(m, x);

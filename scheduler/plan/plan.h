@@ -57,8 +57,9 @@ struct plan_arg {
 
 struct image {
     const char *name, *arch;
-    const char *file;    /* the Containerfile */
-    const char *context; /* folder in the tree */
+    const char *file;          /* the Containerfile */
+    const struct prepro *made; /* of a Containerfile.in; NULL: the file is as it is */
+    const char *context;       /* folder in the tree */
     struct named_list matrix;
     const char **provides; /* normalised */
     size_t n_provides;

@@ -259,8 +259,7 @@ json_t *json_jobs(const struct plan_jobs *jobs)
         set(o, "id", json_text(j->id));
         set(o, "kind", json_string(plan_job_kind_names[j->kind]));
         set(o, "image", json_text(j->image->name));
-        if (j->arch != NULL)
-            set(o, "arch", json_text(j->arch));
+        set(o, "arch", json_text(j->arch));
         if (j->site != NULL)
             set(o, "site", json_text(j->site));
         set(o, "reason", json_string(plan_reason_names[j->reason]));

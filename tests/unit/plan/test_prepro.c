@@ -96,6 +96,48 @@ Test(prepro, the_result_travels_and_decides_the_key)
     fixture_release(&g);
 }
 
+static void expect_reason(struct plan *now, const struct plan *before, enum plan_reason reason,
+                          const char *because)
+{
+    struct plan_jobs jobs;
+    plan_jobs_make(now, before, &jobs);
+    cr_assert_eq(jobs.n, 3);
+    cr_expect_eq(jobs.v[0].reason, reason);
+    cr_expect_str_eq(jobs.v[0].because, because);
+}
+
+Test(prepro, an_include_that_changed_is_named)
+{
+    static const struct file before[] = {{.path = "bootfarm.yaml", .text = CONFIG},
+                                         {.path = "a/Containerfile.in", .text = "#include \"x\"\n"},
+                                         {.path = "a/x", .text = "FROM scratch\n"},
+                                         {.path = NULL}};
+    static const struct file include[] = {
+        {.path = "bootfarm.yaml", .text = CONFIG},
+        {.path = "a/Containerfile.in", .text = "#include \"x\"\n"},
+        {.path = "a/x", .text = "FROM scratch\nENV A=1\n"},
+        {.path = NULL}};
+    static const struct file both[] = {
+        {.path = "bootfarm.yaml", .text = CONFIG},
+        {.path = "a/Containerfile.in", .text = "#include \"x\"\nENV A=1\n"},
+        {.path = "a/x", .text = "FROM scratch\n\n"},
+        {.path = NULL}};
+    struct fake fake = {.text = "# 1 \"<stdin>\"\n# 1 \"./x\" 1\nFROM scratch\n# 2 \"<stdin>\" 2\n",
+                        .complaints = "",
+                        .offered = STR_INIT};
+    struct fixture f, g, h;
+    plan_with(&f, before, &fake);
+    fake.text = "# 1 \"<stdin>\"\n# 1 \"./x\" 1\nFROM scratch\nENV A=1\n# 2 \"<stdin>\" 2\n";
+    plan_with(&g, include, &fake);
+    plan_with(&h, both, &fake);
+    expect_reason(&g.plan, &f.plan, REASON_INPUT, "a/x");
+    expect_reason(&h.plan, &f.plan, REASON_DEFINITION, "a/Containerfile.in");
+    str_release(&fake.offered);
+    fixture_release(&f);
+    fixture_release(&g);
+    fixture_release(&h);
+}
+
 Test(prepro, places_are_those_of_the_source)
 {
     static const struct file files[] = {{.path = "bootfarm.yaml", .text = CONFIG},
