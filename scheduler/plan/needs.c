@@ -141,24 +141,61 @@ static int resolve_short(struct build *b, struct draft *d, struct need *n, struc
     return find_parent(b, d, n);
 }
 
-static void bad_reference(struct draft *d, struct diag_at at, const char *text, const char *unset,
-                          const char *why)
+static bool declares(const struct cf_instr *v, size_t n, const char *name)
 {
-    if (unset != NULL)
-        diag_add(&d->errors, at, "unset-argument", "give it a default, or a value in `args`",
-                 "the argument %s has no value, so this names no image", unset);
+    size_t len = strlen(name);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; v[i].op == CF_ARG && k < v[i].words; k++) {
+            const char *word = v[i].word[k].text;
+            if (strncmp(word, name, len) == 0 && (word[len] == '\0' || word[len] == '='))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A file of a thousand mistakes is not searched a thousand times. */
+#define SEARCHED_MAX 10
+
+/* What to do about an argument without a value: it may be declared where it is not seen. */
+static const char *unset_hint(const struct draft *d, const struct cf_use *u)
+{
+    static const char usual[] = "give it a default, or a value in `args`";
+    const struct cfile *f = d->cf;
+    if (d->errors.list.n > SEARCHED_MAX)
+        return usual;
+    if (u->kind != CF_USE_FROM && declares(f->header, f->headers, u->unset) &&
+        !declares(f->stage[u->stage].instr, f->stage[u->stage].n, u->unset))
+        return "repeat ARG and its name in this stage: those above the first FROM count in FROM "
+               "only";
+    if (u->kind == CF_USE_FROM && !declares(f->header, f->headers, u->unset)) {
+        for (size_t i = 0; i < f->stages; i++) {
+            if (declares(f->stage[i].instr, f->stage[i].n, u->unset))
+                return "put its ARG above the first FROM: only those count in FROM";
+        }
+    }
+    return usual;
+}
+
+static void bad_reference(struct draft *d, struct diag_at at, const char *text,
+                          const struct cf_use *u, const char *why)
+{
+    if (u != NULL && u->unset != NULL)
+        diag_add(&d->errors, at, "unset-argument", unset_hint(d, u),
+                 "the argument %s has no value, so this names no image", u->unset);
     else
         diag_add(&d->errors, at, "bad-reference", NULL, "'%s': %s", text, why);
 }
 
-/* Brings `text` into its normal form and finds who provides it; -1: reported. */
-static int resolve(struct build *b, struct draft *d, const char *text, const char *unset,
+/* Brings `text` into its normal form and finds who provides it; -1: reported. `u`: its use in the
+ * Containerfile, or NULL. */
+static int resolve(struct build *b, struct draft *d, const char *text, const struct cf_use *u,
                    struct need *n)
 {
     struct reference r;
     struct err e = ERR_INIT;
     if (reference_parse(b->a, text, &r, &e) < 0) {
-        bad_reference(d, n->at, text, unset, e.msg);
+        bad_reference(d, n->at, text, u, e.msg);
         return -1;
     }
     n->ref = reference_text(b->a, &r);
@@ -254,7 +291,7 @@ static void need_use(struct build *b, struct draft *d, const struct cf_use *u, s
         n.at = context->value.at;
         if (resolve(b, d, context_reference(b, context->value.text), NULL, &n) == 0)
             add_need(b, l, &n, context->name, context->name);
-    } else if (resolve(b, d, u->expanded, u->unset, &n) == 0) {
+    } else if (resolve(b, d, u->expanded, u, &n) == 0) {
         add_need(b, l, &n, u->written, u->expanded);
     }
 }

@@ -338,6 +338,15 @@ static const struct code_case cases[] = {
      {{.path = "a/Containerfile", .text = "ARG B\nFROM $B\n"}},
      "a/Containerfile:2:6: the argument B has no value, so this names no image\ngive it a default, "
      "or a value in `args`"},
+    {"unset-argument",
+     {{.path = "a/Containerfile", .text = "FROM scratch\nARG A B=x\nFROM $B\n"}},
+     "a/Containerfile:3:6: the argument B has no value, so this names no image\nput its ARG above "
+     "the first FROM: only those count in FROM"},
+    {"unset-argument",
+     {{.path = "a/Containerfile", .text = "ARG B=x\nFROM scratch\nCOPY --from=$B a b\n"}},
+     "a/Containerfile:3:13: the argument B has no value, so this names no image\nrepeat ARG and "
+     "its "
+     "name in this stage: those above the first FROM count in FROM only"},
     {"bad-reference",
      {{.path = "a/Containerfile", .text = "FROM a.io/B:!\n"}},
      "a/Containerfile:1:6: 'a.io/B:!': '!' is not a tag"},
