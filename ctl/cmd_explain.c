@@ -6,6 +6,7 @@
 const struct arg_option options_explain[] = {
     {"since", 0, "REV", "All its builds since that commit; with --local: what would be built"},
     {"local", 0, "DIR", "Without a farm, from the repository in DIR: needs --since"},
+    {"alias", 0, "NAME=REF", "With --local: what a short image name means; may be repeated"},
     {0},
 };
 const struct arg_option options_graph[] = {
@@ -161,9 +162,53 @@ static bool is_planned(const json_t *plan, const char *image)
     return false;
 }
 
+/* The first error that keeps the image out of the plan; NULL: none concerns it. */
+static const json_t *error_of(const json_t *plan, const char *image)
+{
+    size_t i, k;
+    json_t *v, *name;
+
+    json_array_foreach(json_object_get(plan, "errors"), i, v)
+    {
+        json_array_foreach(json_object_get(v, "images"), k, name)
+        {
+            if (strcmp(json_string_value(name), image) == 0)
+                return v;
+        }
+    }
+    return NULL;
+}
+
+static void set_not_planned(const json_t *plan, const char *dir, const char *image, struct err *e)
+{
+    BF_CLEANUP(str_release) struct str at = STR_INIT;
+    const json_t *why = error_of(plan, image);
+
+    if (!why) {
+        err_set(e, ERR_INPUT, "%s has no image %s; `bootfarm plan` lists them", dir, image);
+        return;
+    }
+    text_add_safe(&at, member_text(why, "file"));
+    str_addf(&at, ":%lld:%lld: ", (long long)member_number(why, "line"),
+             (long long)member_number(why, "column"));
+    text_add_safe(&at, member_text(why, "message"));
+    err_set(e, ERR_INPUT, "%s is not built, since its definition has errors: %s", image, at.p);
+}
+
+static void add_aliases(const struct args *args, const char **argv)
+{
+    for (size_t i = 0; i < args->n_seen; i++) {
+        if (strcmp(args->seen[i]->name, "alias") != 0)
+            continue;
+        *argv++ = "--alias";
+        *argv++ = args->value[i];
+    }
+}
+
 static int in_repository(struct ctl *c, const char *dir, const char *since)
 {
-    const char *argv[] = {"bootfarm-planner", "plan", dir, "--since", since, "--json", NULL};
+    const char *argv[6 + 2 * ARRAY_SIZE(c->args.seen) + 1] = {"bootfarm-planner", "plan", dir,
+                                                              "--since",          since,  "--json"};
     const char *image = arg_pos(&c->args, 0);
     BF_CLEANUP(str_release) struct str text = STR_INIT;
     BF_CLEANUP(str_release) struct str out = STR_INIT;
@@ -172,13 +217,14 @@ static int in_repository(struct ctl *c, const char *dir, const char *since)
     size_t i;
     json_t *job;
 
+    add_aliases(&c->args, argv + 6);
     if (program_run(argv, &text, &e) < 0)
         return ctl_fail(&e);
     plan = json_loadb(text.p ? text.p : "", text.len, 0, NULL);
     if (!plan)
         return EXIT_FAILED; /* the planner has said why */
     if (!is_planned(plan, image)) {
-        err_set(&e, ERR_INPUT, "%s has no image %s; `bootfarm plan` lists them", dir, image);
+        set_not_planned(plan, dir, image, &e);
         return ctl_fail(&e);
     }
     json_array_foreach(json_object_get(plan, "jobs"), i, job)

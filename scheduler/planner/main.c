@@ -73,7 +73,7 @@ static void usage(FILE *to)
 
 static int wrong_usage(const char *what, const char *which)
 {
-    fprintf(stderr, "bootfarm-planner: %s%s; see bootfarm-planner --help\n", what, which);
+    fprintf(stderr, "bootfarm-planner: %s%s; see --help\n", what, which);
     return 2;
 }
 

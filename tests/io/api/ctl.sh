@@ -413,6 +413,15 @@ ends 0
 prints '^other is not built: nothing that it is made from has changed since HEAD~1$'
 bf explain nothing --local "$T/repo" --since HEAD~1
 ends 1
+complains 'has no image nothing'
+echo FROM short >"$T/repo/other/Containerfile"
+git -C "$T/repo" add -A && git -C "$T/repo" commit -qm three
+bf explain other --local "$T/repo" --since HEAD~1
+ends 1
+complains "other is not built, since its definition has errors: other/Containerfile:1:6: 'short:latest' names no registry"
+bf explain other --local "$T/repo" --since HEAD~1 --alias short=quay.io/s/short
+ends 0
+prints '^other amd64: definition other/Containerfile$'
 bf explain app --local "$T/repo"
 ends 2
 
