@@ -57,10 +57,19 @@ static const char *platform_arch(struct arena *a, const char *platform, const ch
 /* Of 10,000 broken references among 10,000 names the first hundred get a hint. */
 #define COMPARED_MAX 1000000
 
+/* In a short name every other letter makes another name: a third of it may differ, two letters at
+ * most. */
+static unsigned letters_that_may_differ(const char *text)
+{
+    const char *name = path_base(text);
+    size_t n = strcspn(name, ":@");
+    return n / 3 < 2 ? (unsigned)(n / 3) : 2;
+}
+
 static const char *nearest_provided(struct build *b, const char *text)
 {
     const char *best = NULL, *key;
-    unsigned distance = 3;
+    unsigned distance = letters_that_may_differ(text) + 1;
     size_t pos = 0;
     void *value;
     b->compared += b->provided.n;
@@ -207,7 +216,9 @@ static int resolve(struct build *b, struct draft *d, const char *text, const str
         return resolve_short(b, d, n, &r);
     if (strcmp(r.host, "localhost") != 0)
         return 0;
-    diag_add(&d->errors, n->at, "no-such-image", nearest_provided(b, n->ref),
+    const char *hint = nearest_provided(b, n->ref);
+    diag_add(&d->errors, n->at, "no-such-image",
+             hint != NULL ? hint : "list it in `provides` of the image that is meant",
              "no image of this repository provides %s", n->ref);
     return -1;
 }

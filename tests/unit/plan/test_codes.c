@@ -361,8 +361,12 @@ static const struct code_case cases[] = {
      "it\nname the registry, for example docker.io/library/debian:latest"},
     {"no-such-image",
      {{.path = "a/Containerfile", .text = "FROM localhost/x\n"}},
-     "a/Containerfile:1:6: no image of this repository provides localhost/x:latest\ndid you mean "
-     "localhost/a:latest?"},
+     "a/Containerfile:1:6: no image of this repository provides localhost/x:latest\nlist it in "
+     "`provides` of the image that is meant"},
+    {"no-such-image",
+     {{.path = "apps/Containerfile", .text = "FROM localhost/app\n"}},
+     "apps/Containerfile:1:6: no image of this repository provides localhost/app:latest\ndid you "
+     "mean localhost/apps:latest?"},
     {"no-such-arch",
      {{.path = "a/Containerfile", .text = "FROM scratch\n"},
       {.path = "b/Containerfile", .text = "FROM localhost/a\n"},
