@@ -38,8 +38,9 @@ void farm_step(struct farm *f, const struct input *in)
     size_t before = f->effects.n_ops;
     brain_step(f->world, in, farm_now(f), &f->effects);
     for (size_t i = before; i < f->effects.n_ops; i++) {
-        char *json = farm_op_json(f, &f->effects.ops[i]);
-        turn_add(f->turn, &f->effects.ops[i], json);
+        struct op_payload p;
+        char *json = farm_op_payload(f, &f->effects.ops[i], &p);
+        turn_add(f->turn, &f->effects.ops[i], &p);
         free(json);
     }
 }

@@ -12,6 +12,11 @@ RETURNS TABLE (id bigint, name text, site_id bigint, roles text[], public_key te
       FROM farm.worker w ORDER BY w.id
 $$;
 
+CREATE VIEW farm.named_image AS
+    SELECT i.id AS image_id, r.id AS ref_id, p.id AS repo_id, p.slug AS repository, r.name AS ref, i.name::text AS image,
+           p.slug || ':' || i.name || '@' || r.name AS title
+      FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id;
+
 -- repo:name@ref, as people write it.
 CREATE FUNCTION farm.image_title(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -42,7 +47,7 @@ RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text,
          WHERE ids IS NULL AND a.removed_at IS NULL AND i.removed_at IS NULL
         UNION
         SELECT a.id FROM farm.job j JOIN farm.image_arch a ON a.image_id = j.image_id
-         WHERE ids IS NULL AND j.state IN ('waiting', 'ready', 'leased', 'running')
+         WHERE ids IS NULL AND j.ended_at IS NULL
            AND (a.id = j.image_arch_id OR (j.image_arch_id IS NULL AND a.removed_at IS NULL))
     )
     SELECT a.id, i.id, p.slug || ':' || i.name || '@' || r.name, p.id, a.arch, a.recipe, a.tests_key, a.passing_digest, a.passing_repository,
@@ -69,7 +74,7 @@ $$;
 -- The newest job of each (image, kind, arch, target site) that is wanted, and all that live. One index probe each, whatever the
 -- length of the history.
 CREATE FUNCTION farm.current_jobs() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
-    SELECT j.id FROM farm.job j WHERE j.state IN ('waiting', 'ready', 'leased', 'running')
+    SELECT j.id FROM farm.job j WHERE j.ended_at IS NULL
     UNION
     SELECT n.id
       FROM farm.image i
@@ -103,7 +108,7 @@ RETURNS TABLE (id bigint, kind text, image_id bigint, image_arch_id bigint, imag
            j.kind = 'test' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra')
       FROM farm.job j
       JOIN farm.revision v ON v.id = j.revision_id
-      LEFT JOIN farm.attempt t ON t.id = j.attempt_id
+      LEFT JOIN farm.job_state t ON t.id = j.id AND j.attempt_id IS NOT NULL
      WHERE (ids IS NULL AND j.id IN (SELECT farm.current_jobs())) OR j.id = ANY (ids)
      ORDER BY j.id
 $$;

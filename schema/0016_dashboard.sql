@@ -3,11 +3,6 @@
 -- Additive only; a breaking change is dashboard_v2. Cheap by construction: the newest job of a slot is one index probe, nothing scans
 -- the history. Views call no function of farm, since their readers may not.
 
-CREATE VIEW farm.named_image AS
-    SELECT i.id AS image_id, r.id AS ref_id, p.id AS repo_id, p.slug AS repository, r.name AS ref, i.name::text AS image,
-           p.slug || ':' || i.name || '@' || r.name AS title
-      FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id;
-
 CREATE VIEW farm.named_job AS
     SELECT j.id AS job_id, n.repository, n.ref, n.title, a.arch, s.name::text AS site,
            j.kind || ':' || n.title || coalesce(':' || a.arch, ':' || s.name, '') AS name
@@ -103,7 +98,8 @@ CREATE VIEW dashboard.attempts AS
            t.digest::text, t.size, t.detail, t.leased_at, t.started_at, t.ended_at,
            coalesce(l.length, (SELECT c.byte_offset + c.raw_bytes FROM farm.log_chunk c WHERE c.attempt_id = t.id ORDER BY c.byte_offset DESC LIMIT 1), 0) AS log_length,
            l.attempt_id IS NOT NULL AS log_sealed, coalesce(l.truncated, false) AS log_truncated
-      FROM farm.attempt t
+      FROM farm.attempt_of k
+      JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id
       JOIN farm.named_job n ON n.job_id = t.job_id
       JOIN farm.worker w ON w.id = t.worker_id
       JOIN farm.site s ON s.id = w.site_id
@@ -116,7 +112,7 @@ CREATE VIEW dashboard.queue AS
       FROM farm.job j
       JOIN farm.named_job n ON n.job_id = j.id
       LEFT JOIN farm.site s ON s.id = j.run_site_id
-     WHERE j.state IN ('waiting', 'ready');
+     WHERE j.state IN ('waiting', 'ready') AND j.ended_at IS NULL;
 
 CREATE VIEW dashboard.events AS
     SELECT e.seq AS id, e.at, e.job_id, n.name AS job, n.title AS image, e.attempt_id AS attempt, e.actor, e.via, e.ats, e.detail

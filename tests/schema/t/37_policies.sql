@@ -37,7 +37,7 @@ SELECT is((SELECT w.work->>'cache' FROM farm.job j CROSS JOIN LATERAL farm.work(
 -- The preview.
 SELECT is((SELECT summary FROM dashboard.previews WHERE ref = 'pull/7') ~ '^rebuilds 2 images, about [0-9]+ s$', true, 'the preview counts what differs');
 SELECT is((SELECT images FROM dashboard.previews WHERE ref = 'pull/7'), 2, 'base and hmi, not web');
-UPDATE farm.attempt SET started_at = ended_at - interval '4.5 hours' WHERE job_id IN (t.job('build:plant:base@main:amd64'), t.job('build:plant:hmi@main:amd64'));
+UPDATE farm.job_state SET started_at = finished_at - interval '4.5 hours' WHERE id IN (t.job('build:plant:base@main:amd64'), t.job('build:plant:hmi@main:amd64'));
 SELECT is((SELECT summary FROM dashboard.previews WHERE ref = 'pull/7'), 'rebuilds 2 images, about 9 h', 'and says how long that takes');
 SET LOCAL ROLE bootfarm_api;
 SELECT is((SELECT count(*) FROM dashboard.previews), 2::bigint, 'which the API may read');
