@@ -40,7 +40,8 @@ BEGIN
     END IF;
 END $$;
 
--- Before the first tag moves: ok (the row stands, perhaps since an earlier attempt of this job), busy or outdated.
+-- Before the first tag moves: ok (the row stands, perhaps since an earlier attempt of this job), busy or outdated (also where the ref may
+-- not publish any more).
 CREATE FUNCTION farm.open_release(job_id bigint) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     j farm.job;
@@ -53,7 +54,9 @@ DECLARE
 BEGIN
     SELECT q.* INTO j FROM farm.job q WHERE q.id = job_id;
     PERFORM FROM farm.image i WHERE i.id = j.image_id FOR NO KEY UPDATE;
-    PERFORM farm.check_right(j.image_id, 'publish');
+    IF NOT farm.has_right(j.image_id, 'publish') THEN
+        RETURN 'outdated';
+    END IF;
     SELECT s.body INTO spec FROM farm.spec s WHERE s.id = j.spec_id;
     SELECT v.serial INTO mine FROM farm.revision v WHERE v.id = j.revision_id;
     IF EXISTS (SELECT FROM farm.release r JOIN farm.revision v ON v.id = r.revision_id
@@ -114,6 +117,8 @@ BEGIN
             ELSE NULL;
         END CASE;
     END LOOP;
+
+    outdated := outdated || ARRAY(SELECT j.id FROM farm.job j WHERE j.id = ANY (ready) AND j.kind = 'mirror' AND NOT farm.has_right(j.image_id, 'mirror'));
 
     INSERT INTO farm.attempt (id, job_id, worker_id, boot_id, term, number)
     SELECT u.attempt, j.id, u.worker, u.boot, my_term, j.attempts + 1
