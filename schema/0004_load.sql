@@ -39,7 +39,7 @@ END $$;
 
 CREATE FUNCTION farm.load_images(ids bigint[])
 RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text, recipe text, tests_key text, passing_digest text,
-               passing_repository text, parents bigint[], bases bigint[], removed boolean) LANGUAGE sql STABLE AS $$
+               passing_repository text, parents bigint[], bases bigint[], removed boolean, barred boolean) LANGUAGE sql STABLE AS $$
     WITH asked AS (
         SELECT unnest(ids) AS id
         UNION
@@ -53,7 +53,7 @@ RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text,
     SELECT a.id, i.id, p.slug || ':' || i.name || '@' || r.name, p.id, a.arch, a.recipe, a.tests_key, a.passing_digest, a.passing_repository,
            ARRAY(SELECT e.parent_arch_id FROM farm.image_parent e WHERE e.image_arch_id = a.id ORDER BY 1),
            ARRAY(SELECT e.base_id FROM farm.image_base e WHERE e.image_arch_id = a.id ORDER BY 1),
-           a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL
+           a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL, coalesce(i.spec->'publish'->>'when' = 'never', false)
       FROM asked q
       JOIN farm.image_arch a ON a.id = q.id
       JOIN farm.image i ON i.id = a.image_id

@@ -40,7 +40,8 @@ BEGIN
     END IF;
 END $$;
 
--- Before the first tag moves: ok (the row stands, perhaps since an earlier attempt of this job), busy or outdated.
+-- Before the first tag moves: ok (the row stands, perhaps since an earlier attempt of this job), busy or outdated (also where the ref may
+-- not publish any more).
 CREATE FUNCTION farm.open_release(job_id bigint) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     j farm.job;
@@ -53,7 +54,9 @@ DECLARE
 BEGIN
     SELECT q.* INTO j FROM farm.job q WHERE q.id = job_id;
     PERFORM FROM farm.image i WHERE i.id = j.image_id FOR NO KEY UPDATE;
-    PERFORM farm.check_right(j.image_id, 'publish');
+    IF NOT farm.has_right(j.image_id, 'publish') THEN
+        RETURN 'outdated';
+    END IF;
     SELECT s.body INTO spec FROM farm.spec s WHERE s.id = j.spec_id;
     SELECT v.serial INTO mine FROM farm.revision v WHERE v.id = j.revision_id;
     IF EXISTS (SELECT FROM farm.release r JOIN farm.revision v ON v.id = r.revision_id
@@ -121,6 +124,8 @@ BEGIN
             ELSE UPDATE farm.job_state s SET repository = r.repository FROM farm.release r WHERE s.id = publish AND r.job_id = publish AND r.state = 'publishing';
         END CASE;
     END LOOP;
+    outdated := outdated || ARRAY(SELECT f.id FROM farm.job_state s JOIN farm.job_fixed f ON f.id = s.id
+                                   WHERE s.id = ANY (jobs) AND s.kind = 'mirror' AND s.state = 'ready' AND NOT farm.has_right(f.image_id, 'mirror'));
     PERFORM farm.put_past(jobs);
     WITH leased AS (
         UPDATE farm.job_state s
@@ -129,7 +134,7 @@ BEGIN
                outcome = NULL, next_state = NULL, actor = NULL, class = NULL, phase = NULL, code = NULL, step = NULL, message = NULL, size = NULL, result = NULL,
                reason = NULL, detail = NULL, reason_since = now()
           FROM unnest(jobs, claim_rows.attempts, workers, boots) u (job, attempt, worker, boot)
-         WHERE s.id = u.job AND s.state = 'ready' AND (s.kind <> 'publish' OR s.id <> ALL (busy || outdated))
+         WHERE s.id = u.job AND s.state = 'ready' AND (s.kind IN ('build', 'test') OR s.id <> ALL (busy || outdated))
         RETURNING s.id, s.attempt_id
     )
     INSERT INTO farm.attempt_of (id, job_id) SELECT l.attempt_id, l.id FROM leased l;

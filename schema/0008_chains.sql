@@ -110,7 +110,7 @@ CREATE FUNCTION farm.has_release(image bigint) RETURNS boolean LANGUAGE sql STAB
 $$;
 
 CREATE FUNCTION farm.is_manual(spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT coalesce(spec->'publish'->>'when', 'tested') = 'manual'
+    SELECT coalesce(spec->'publish'->>'when', 'tested') <> 'tested'
 $$;
 
 -- One job for each of the kinds and each architecture or site of an image, in the order of the chain.

@@ -36,10 +36,12 @@ CREATE VIEW dashboard.images AS
                 WHEN g.state IN ('waiting', 'ready') THEN coalesce(g.reason, g.kind || '-' || g.state)
                 WHEN g.state IS NOT NULL THEN g.kind || '-' || g.state
                 WHEN s.state = 'OutOfSync' AND i.spec->'publish'->>'when' = 'manual' THEN 'manual'
+                WHEN s.state = 'OutOfSync' AND i.spec->'publish'->>'when' = 'never' THEN 'policy'
                 WHEN s.state = 'OutOfSync' THEN 'unreleased' END AS reason,
            CASE WHEN i.broken_at IS NOT NULL THEN e.detail
                 WHEN g.state = 'failed' AND a.breaker_since IS NOT NULL
                 THEN format('%s failures in a row: no automatic rebuilds until a commit or `bootfarm job retry`', a.failures) || coalesce('; held back: ' || a.held, '')
+                WHEN g.state IS NULL AND s.state = 'OutOfSync' AND i.spec->'publish'->>'when' = 'never' THEN 'not released: ' || (i.spec->'publish'->>'why')
                 ELSE g.detail END AS detail,
            coalesce(i.broken_at, g.reason_since, r.released_at) AS since,
            CASE WHEN g.state IN ('failed', 'cancelled') THEN 'stopped'

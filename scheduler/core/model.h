@@ -73,6 +73,7 @@ struct image_row {
     const int64_t *bases;
     size_t n_bases;
     bool removed; /* no revision wants it */
+    bool barred;  /* its ref may not publish it */
 };
 
 struct base_row {

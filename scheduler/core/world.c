@@ -216,6 +216,7 @@ void take_image(struct world *w, const struct image_row *row)
     im->recipe = row->recipe;
     im->tests_key = row->tests_key;
     im->removed = row->removed;
+    im->barred = row->barred;
     set_edges(w, im, row);
     image_changed(w, im);
 }

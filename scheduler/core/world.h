@@ -58,7 +58,7 @@ struct slot {
 struct image {
     int64_t id;
     bool known; /* its row has come; else only named by others */
-    bool removed;
+    bool removed, barred;
     struct group *group;
     char *name;
     char *arch;
