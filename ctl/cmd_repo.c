@@ -10,7 +10,8 @@ const struct arg_option options_command[] = {CTL_COMMAND_OPTIONS, {0}};
 const struct arg_option options_repo_add[] = {
     {"slug", 0, "NAME", "Its name at the farm (default: the last part of the URL)"},
     {"refs", 0, "LIST",
-     "Branches to watch: names or globs; tags/GLOB, pull/GLOB, merge-requests/GLOB (default HEAD)"},
+     "Branches to watch: names or globs (* ends at a /, ** does not); tags/GLOB, pull/GLOB, "
+     "merge-requests/GLOB (default HEAD)"},
     {"poll-every", 0, "DURATION", "How often to look (default 60s)"},
     {"ssh-key", 0, "PATH", "Private key, a file at the scheduler"},
     {"known-hosts", 0, "PATH", "The Git server's host keys, a file at the scheduler"},

@@ -75,7 +75,7 @@ CREATE VIEW dashboard.images AS
       LEFT JOIN LATERAL (SELECT t.step, t.message, t.code FROM farm.attempt t WHERE t.job_id = g.job_id AND g.state = 'failed' ORDER BY t.number DESC LIMIT 1) f ON true
       LEFT JOIN LATERAL (SELECT t.id FROM farm.attempt t WHERE t.job_id = coalesce(g.job_id, g.test_job) ORDER BY t.number DESC LIMIT 1) l ON true
       LEFT JOIN LATERAL (
-          SELECT concat_ws(':', d.file, d.line, d.col) || ': ' || d.message AS detail
+          SELECT concat_ws(':', d.file, nullif(d.line, 0), nullif(d.col, 0)) || ': ' || d.message AS detail
             FROM farm.definition_error d
            WHERE d.ref_id = n.ref_id AND d.severity = 'error' AND i.broken_at IS NOT NULL
            ORDER BY i.name = ANY (d.images) DESC NULLS LAST, d.file = i.spec->>'file' DESC NULLS LAST, regexp_replace(d.file, '[^/]*$', '') = regexp_replace(i.spec->>'file', '[^/]*$', '') DESC NULLS LAST, d.id
