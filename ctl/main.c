@@ -72,6 +72,8 @@ const struct command commands[] = {
     {"setting", "get", "NAME", 1, 1, "Print a farm-wide setting", NULL, cmd_setting_get},
     {"setting", "set", "NAME VALUE", 2, 2, "Change a farm-wide setting", options_command,
      cmd_setting_set},
+    {"debug", "record", "[NAME]", 0, 1, "Record what the leader's brain is told and decides",
+     options_debug_record, cmd_debug_record},
     {NULL, "health", "", 0, 0, "Tell whether the API, PostgreSQL and a leader are there", NULL,
      cmd_health},
     {0},

@@ -105,6 +105,14 @@ static const char *ending(const struct replay *r)
     return "";
 }
 
+static void summary(const struct replay *r, enum replay_end end)
+{
+    static const char *const words[] = {"the same decisions", "another decision",
+                                        "the same decisions as far as it can be read"};
+    fprintf(end == REPLAY_SAME ? stdout : stderr, "%zu worlds, %zu inputs, %zu ops: %s%s\n",
+            r->worlds, r->inputs, r->ops, words[end], end == REPLAY_SAME ? ending(r) : "");
+}
+
 static int run(const char *path, bool dump)
 {
     struct str file = STR_INIT, said = STR_INIT;
@@ -117,12 +125,8 @@ static int run(const char *path, bool dump)
     enum replay_end end = replay_run(&r, file.p, file.len, &said);
     if (end != REPLAY_SAME)
         fprintf(stderr, "sim_replay: %s: %s\n", path, said.p);
-    fprintf(end == REPLAY_SAME ? stdout : stderr, "%zu worlds, %zu inputs, %zu ops: %s%s\n",
-            r.worlds, r.inputs, r.ops,
-            end == REPLAY_SAME      ? "the same decisions"
-            : end == REPLAY_DIFFERS ? "another decision"
-                                    : "the same decisions as far as it can be read",
-            end == REPLAY_SAME ? ending(&r) : "");
+    if (r.worlds)
+        summary(&r, end);
     str_release(&file);
     str_release(&said);
     return end == REPLAY_SAME ? 0 : end == REPLAY_DIFFERS ? 1 : 2;

@@ -154,6 +154,13 @@ bf setting set release_registry release:5000
 ends 0
 bf setting get release_registry
 [ "$out" = release:5000 ] || fail "setting get printed $out"
+bf debug record monday --for 5m
+ends 0
+bf debug record ../monday
+ends 1
+complains 'not by a path (it is written below the state_dir of the scheduler that leads'
+bf debug record monday --off
+ends 2
 bf setting get nothing
 ends 1
 bf setting set nothing 1
