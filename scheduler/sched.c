@@ -168,6 +168,8 @@ static void on_applied(void *arg, const char *verb, const pg_ids *jobs, const pg
         farm_fetch(s->farm, ROWS_WORKERS);
         roster_refresh(s->roster);
     }
+    if (strcmp(verb, "worker_set") == 0)
+        farm_fetch(s->farm, ROWS_WORKERS);
     if (strcmp(verb, "base_check") == 0)
         bases_kick(s->bases);
     on_rows(s, jobs, image_archs);

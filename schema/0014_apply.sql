@@ -176,6 +176,8 @@ BEGIN
         WHEN 'repo_grant' THEN RETURN farm.apply_repo_grant(args);
         WHEN 'site_add' THEN RETURN farm.apply_site_add(args);
         WHEN 'worker_enroll' THEN RETURN farm.apply_worker_enroll(args);
+        WHEN 'worker_set' THEN RETURN farm.apply_worker_set(args);
+        WHEN 'site_scale' THEN RETURN farm.apply_site_scale(args);
         WHEN 'worker_revoke' THEN RETURN farm.apply_worker_revoke((args->>'worker_id')::bigint);
         WHEN 'setting_set' THEN RETURN farm.apply_setting_set(args);
         WHEN 'debug_record' THEN RETURN farm.apply_debug_record(args);

@@ -8,7 +8,7 @@
 
 #define SIZE_IS(type, bytes) static_assert(sizeof(type) == (bytes), #type ": see its table below")
 SIZE_IS(struct site_row, 32);
-SIZE_IS(struct worker_row, 32);
+SIZE_IS(struct worker_row, 40);
 SIZE_IS(struct base_row, 56);
 SIZE_IS(struct image_row, 184);
 SIZE_IS(struct job_row, 232);
@@ -180,7 +180,8 @@ TABLE(site);
 
 #define ROW struct worker_row
 static const struct field worker_v[] = {
-    FIELD(id), FIELD(name), FIELD(site), FIELD(roles), FIELD(drained), FIELD(revoked),
+    FIELD(id),      FIELD(name),    FIELD(site),         FIELD(roles),
+    FIELD(drained), FIELD(revoked), FIELD(slots_wanted),
 };
 TABLE(worker);
 #undef ROW
