@@ -93,11 +93,8 @@ static void on_refused(void *arg, const struct db_reply *r)
     command_free(x);
 }
 
-/* SQL answers wrong arguments by itself; what comes here is an error of ours, and must not come
- * again for ever. */
 static void refuse(struct commands *c, struct command *x, const char *message)
 {
-    log_error("a command failed", "verb", x->verb, "error", message);
     struct db_tx *tx = st_write(c->db, c->term);
     st_command_refuse(tx, x->id, message);
     db_submit(tx, on_refused, x);
@@ -109,6 +106,9 @@ static void on_applied(void *arg, const struct db_reply *r)
     struct commands *c = x->owner;
     bool late = x->epoch != c->epoch;
     if (!late && r->end == DB_REFUSED && db_is_content_error(r->sqlstate)) {
+        /* SQL answers wrong arguments by itself; this is an error of ours, and must not come again
+         * for ever. */
+        log_error("a command failed", "verb", x->verb, "error", r->message);
         refuse(c, x, r->message);
         return;
     }
@@ -129,6 +129,11 @@ static void on_applied(void *arg, const struct db_reply *r)
 
 static void apply(struct commands *c, const struct command_row *row)
 {
+    struct err e = ERR_INIT;
+    if (strcmp(row->verb, "debug_record") == 0 && c->cfg.on_record(c->cfg.arg, row->args, &e)) {
+        refuse(c, command_new(c, row->id, row->verb), e.msg);
+        return;
+    }
     struct db_tx *tx = st_write(c->db, c->term);
     st_command_apply(tx, row->id);
     db_submit(tx, on_applied, command_new(c, row->id, row->verb));

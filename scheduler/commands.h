@@ -2,10 +2,12 @@
  *
  * job_cancel, job_retry, worker_drain and worker_resume go to the brain, which answers them in its
  * own transaction; all others are rows only and are applied by SQL, one transaction each, on a
- * connection of their own. A notification wakes it, a jittered poll is behind that. */
+ * connection of their own. debug_record concerns this process: it is asked first, and may refuse. A
+ * notification wakes it, a jittered poll is behind that. */
 #ifndef BF_COMMANDS_H
 #define BF_COMMANDS_H
 
+#include "common/base/err.h"
 #include "scheduler/db.h"
 #include "scheduler/farm.h"
 #include "scheduler/pgtext.h"
@@ -13,6 +15,8 @@
 struct commands; /* opaque */
 
 struct commands_config {
+    /* debug_record with these arguments, perhaps for the second time. -1: refused. */
+    int (*on_record)(void *arg, const char *args, struct err *e);
     /* Applied. Jobs and images are for the caller to read again; `verb` says what else changed. */
     void (*on_applied)(void *arg, const char *verb, const pg_ids *jobs, const pg_ids *image_archs);
     void *arg;

@@ -182,8 +182,7 @@ static char *facts_json(const wire_report *m)
 
 static bool is_plain_success(const struct op *op, const Bootfarm__Result *x)
 {
-    return op->job && op->next == JOB_SUCCEEDED && x &&
-           outcome_of(x->outcome) == OUTCOME_SUCCEEDED;
+    return op->job && op->next == JOB_SUCCEEDED && x && outcome_of(x->outcome) == OUTCOME_SUCCEEDED;
 }
 
 static char *detail_text(const Bootfarm__Result *x)

@@ -114,7 +114,8 @@ void st_each_worker(const PGresult *r, void (*fn)(void *arg, const struct worker
                                .site = col_i64(r, i, "site_id"),
                                .roles = role_bits(col(r, i, "roles")),
                                .drained = col_bool(r, i, "drained"),
-                               .revoked = col_bool(r, i, "revoked")};
+                               .revoked = col_bool(r, i, "revoked"),
+                               .slots_wanted = (unsigned)col_i64(r, i, "slots_wanted")};
         fn(arg, &w);
     }
 }

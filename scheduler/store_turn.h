@@ -18,10 +18,10 @@ struct op_payload {
     const char *json; /* result of an OP_FINISH, facts of an OP_WORKER_SEEN; NULL: none */
     /* An OP_FINISH that is a plain success goes to the schema as columns, and json is not read. */
     bool success;
-    const char *digest; /* may be NULL */
-    int64_t size;       /* bytes; 0: not said */
+    const char *digest;  /* may be NULL */
+    int64_t size;        /* bytes; 0: not said */
     int64_t started_ago; /* us */
-    const char *detail; /* JSON, or NULL */
+    const char *detail;  /* JSON, or NULL */
 };
 
 /* Ops of one type become one statement, whatever came between them, as long as each job's own ops

@@ -56,6 +56,7 @@ struct worker_row {
     unsigned roles; /* ROLE_BIT of each kind */
     bool drained;
     bool revoked;
+    unsigned slots_wanted; /* at most so many of those that it says; 0: all */
 };
 
 /* One architecture of an image of a ref. Several rows may share `image`. */
