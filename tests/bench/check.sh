@@ -23,11 +23,10 @@ check() {
 
 # Theirs and ours next to each other, in an order that changes from one repetition to the next.
 repetition() {
-    local graphile_jobs=$jobs
     peer control
     peer limit
-    pair "peer graphile drain $graphile_jobs 2" drain
-    pair "peer graphile e2e $graphile_jobs 2 100" e2e
+    pair "peer graphile drain $jobs 2" drain
+    pair "peer graphile e2e $jobs 2 100" e2e
     pair "peer graphile latency $single 10" latency
     enqueue
     reader

@@ -14,6 +14,7 @@ SCHEDULER='' OWN_PG='' READER='' SWARMS=()
 say() { printf '[%s] %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 fail() {
     printf 'FAILED: %s\n' "$*" >&2
+    [ ! -e "$T/swarm.log" ] || tail -n 5 "$T/swarm.log" >&2
     [ ! -e "$T/scheduler.log" ] || tail -n 20 "$T/scheduler.log" >&2
     exit 1
 }
@@ -123,14 +124,15 @@ scheduler_stop() {
 swarm() {
     local n=$1
     shift
-    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@"
+    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@" 2>>"$T/swarm.log"
 }
 
 # swarm_start WORKERS OPTION...: runs until swarms_stop
 swarm_start() {
     local n=$1
     shift
-    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@" >"$T/swarm-${#SWARMS[@]}.json" &
+    [ ${#SWARMS[@]} -gt 0 ] || rm -f "$T"/swarm-*.json
+    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@" >"$T/swarm-${#SWARMS[@]}.json" 2>>"$T/swarm.log" &
     SWARMS+=($!)
 }
 # Their lines of JSON are in $T/swarm-*.json then.

@@ -29,15 +29,31 @@ growth_jobs() {
     bench_drop
 }
 
-# N workers: idle, and then with work. There are at most 6,400 slots in all.
+# N workers: idle, and then pushes come. There are at most 6,400 slots in all. The workers are in several processes.
 growth_workers() {
-    local n=$1 each=$((6400 / $1 < slots ? 6400 / $1 : slots))
+    local n=$1 each=$((6400 / $1 < slots ? 6400 / $1 : slots)) pushes=$(((reader_jobs + push - 1) / push)) cpu0
+    local total=$((pushes * push))
     say "growth: $n workers of $each slots"
     bench_fresh "$n"
-    idle_workers "$n" "$([ -n "$quick" ] && echo 5 || echo 30)"
-    fill "$reader_jobs"
-    drain_all "$n" "$each" "$reader_jobs"
-    emit "workers=$n" growth_drain jobs/s "$(member "$LINE" accepted_per_second)"
-    emit "workers=$n" growth_cpu us/job "$CPU_PER_JOB"
+    bench_first_build
+    pushes_prepare "$pushes"
+    idle_start "$n" "$each"
+    idle_measure "$n"
+    sql "vacuum analyze"
+    settle
+    cpu0=$(cpu_ms "$SCHEDULER")
+    sql "select bench.push($pushes)" >/dev/null
+    wait_for 600 "$total results" is "select count(*) from farm.attempt where outcome = 'succeeded'" $((total + 2))
+    emit "workers=$n" growth_cpu us/job "$(calc "($(cpu_ms "$SCHEDULER") - $cpu0) * 1000 / $total")"
+    read -r -t 1 <> <(:) || : # the last acknowledgements
+    swarms_stop
+    emit "workers=$n" growth_stream jobs/s "$(stream_rate)"
+    checked_history "$total"
     bench_drop
+}
+
+# From the first order to the last acknowledgement of all swarms.
+stream_rate() {
+    cat "$T"/swarm-*.json | sed -n 's/.*"accepted":\([0-9]*\),.*"first_order_us":\([0-9]*\),"last_ack_us":\([0-9]*\),.*/\1 \2 \3/p' |
+        awk '{ n += $1; if ($2 && (!first || $2 < first)) first = $2; if ($3 > last) last = $3 } END { printf "%.1f", n * 1e6 / (last - first) }'
 }

@@ -54,13 +54,12 @@ checked_history() {
 # Each push is to a repository of its own. The planner is replaced by one that prints what it would have planned; all that the scheduler does about a
 # push is there: the command, the poll, the process, its output, the commit, the rows into the brain.
 e2e() {
-    local pushes=$(((jobs + push - 1) / push)) n t0 ns pid
+    local pushes=$(((jobs + push - 1) / push)) t0 ns pid
     local total=$((pushes * push))
     say "e2e: $pushes pushes of $push images, $workers workers of $slots slots"
     bench_fresh "$workers"
     bench_first_build
-    sql "select bench.push_repos($pushes)" >/dev/null
-    planner_prints_documents "$pushes"
+    pushes_prepare "$pushes"
     scheduler_start
     swarm "$workers" --slots="$slots" --jobs="$total" --timeout=900s >"$T/swarm.json" &
     pid=$!
@@ -77,14 +76,14 @@ e2e() {
     bench_drop
 }
 
-planner_prints_documents() {
+# pushes_prepare N: so many repositories, and the plans of their next commit. Nobody leads.
+pushes_prepare() {
     local n
+    sql "select bench.push_repos($1)" >/dev/null
     mkdir -p "$T/pushes"
     for n in $(seq "$1"); do sql "select bench.push_document($n, $push)" >"$T/pushes/push-$n"; done
-    cat >"$T/planner" <<PLANNER
-#!/bin/sh
-exec cat "$T/pushes/\$(sed 's/.*"slug":"\([^"]*\)".*/\1/')"
-PLANNER
+    # shellcheck disable=SC2016 # it is for the planner's shell
+    printf '#!/bin/sh\nexec cat "%s/$(sed %s)"\n' "$T/pushes" "'s/.*\"slug\":\"\([^\"]*\)\".*/\1/'" >"$T/planner"
     chmod +x "$T/planner"
 }
 
@@ -140,7 +139,11 @@ enqueue() {
 memory() {
     queued_memory
     bench_fresh "$idle"
-    idle_workers "$idle" 60
+    idle_start "$idle" 4
+    idle_measure "$idle"
+    swarms_stop
+    scheduler_stop
+    traffic_of_one "$idle"
     bare_router "$idle"
     bench_drop
 }
@@ -158,34 +161,36 @@ queued_memory() {
     emit "queued=$queued" rss_per_job B "$(calc "($rss - $rss0) * 1024 / $queued" 0)"
 }
 
-# idle_workers N SECONDS: heartbeats only; memory is looked at after them. Sets ROUNDS, ASK and ANSWER: the messages of one of them.
-idle_workers() {
-    local n=$1 k per=500 rss0 rss began cpu0
+# idle_start N SLOTS: a leader with so many workers. Not all at once: refused connections are not what is measured. Sets RSS0, without them.
+idle_start() {
+    local n=$1 k per=500
     say "memory: $n idle workers"
     scheduler_start
-    rss0=$(rss_kib "$SCHEDULER")
+    RSS0=$(rss_kib "$SCHEDULER")
     for ((k = 0; k < n; k += per)); do
-        swarm_start $((n - k < per ? n - k : per)) --first="$k" --slots=4
+        swarm_start $((n - k < per ? n - k : per)) --first="$k" --slots="$2"
+        wait_for 300 "connected workers" is "select count(*) from farm.worker where state = 'connected'" $((n - k < per ? n : k + per))
     done
-    wait_for 600 "$n connected workers" is "select count(*) from farm.worker where state = 'connected'" "$n"
     read -r -t 5 <> <(:) || : # the connecting is not idle time
-    began=$(now_ns) cpu0=$(cpu_ms "$SCHEDULER")
-    read -r -t "$2" <> <(:) || :
-    emit "workers=$n" idle_cpu percent "$(calc "($(cpu_ms "$SCHEDULER") - $cpu0) * 1e8 / ($(now_ns) - $began)" 2)"
-    rss=$(rss_kib "$SCHEDULER")
-    emit "workers=$n" idle_rss MiB "$(calc "($rss - $rss0) / 1024")"
-    emit "workers=$n" idle_rss_per_worker KiB "$(calc "($rss - $rss0) / $n")"
-    swarms_stop
-    scheduler_stop
-    traffic_of_one "$n"
 }
 
+# Heartbeats only; memory is looked at after them.
+idle_measure() {
+    local n=$1 rss began cpu0
+    began=$(now_ns) cpu0=$(cpu_ms "$SCHEDULER")
+    read -r -t "$idle_seconds" <> <(:) || :
+    emit "workers=$n" idle_cpu percent "$(calc "($(cpu_ms "$SCHEDULER") - $cpu0) * 1e8 / ($(now_ns) - $began)" 2)"
+    rss=$(rss_kib "$SCHEDULER")
+    emit "workers=$n" idle_rss MiB "$(calc "($rss - $RSS0) / 1024")"
+    emit "workers=$n" idle_rss_per_worker KiB "$(calc "($rss - $RSS0) / $n")"
+}
+
+# Sets ROUNDS, ASK and ANSWER: the messages of one of N workers.
 traffic_of_one() {
     local reports orders in out
     reports=$(sum_of reports) orders=$(sum_of orders) in=$(sum_of bytes_in) out=$(sum_of bytes_out)
     ROUNDS=$(calc "$reports / $1" 0) ASK=$(calc "$out / $reports" 0) ANSWER=$(calc "$in / $orders" 0)
     say "  each: $ROUNDS reports of $ASK bytes, $(calc "$orders / $1") orders of $ANSWER bytes"
-    rm -f "$T"/swarm-*.json
 }
 sum_of() { cat "$T"/swarm-*.json | sed -n "s/.*\"$1\":\\([0-9]*\\).*/\\1/p" | awk '{ n += $1 } END { print n }'; }
 

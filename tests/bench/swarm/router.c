@@ -94,7 +94,8 @@ static void *peer_new(void *context, const struct load *l)
     return zmq;
 }
 
-static _Noreturn void play_peers(const struct load *l, int64_t n)
+/* A byte goes to `here` when each of them has had an answer. */
+static _Noreturn void play_peers(const struct load *l, int64_t n, int here)
 {
     static void *peer[PEERS_PER_PROCESS];
     char *ask = xcalloc(1, (size_t)l->ask), *answer = xcalloc(1, (size_t)l->answer);
@@ -109,6 +110,8 @@ static _Noreturn void play_peers(const struct load *l, int64_t n)
         for (int64_t i = 0; i < n; i++)
             if (zmq_recv(peer[i], answer, (size_t)l->answer, 0) < 0)
                 die("receive");
+        if (round == 0 && write(here, "", 1) != 1)
+            die("write");
     }
     for (;;)
         pause();
@@ -176,15 +179,23 @@ static long rss_kib(void)
     return kib;
 }
 
+/* Not all at once, as workers that are started by and by: a queue of connections that is full is
+ * not what is measured. */
 static void start_peers(const struct load *l)
 {
+    int fd[2];
+    char byte;
+    if (pipe(fd))
+        die("pipe");
     for (int64_t at = 0; at < l->peers; at += PEERS_PER_PROCESS) {
         int64_t left = l->peers - at;
         pid_t pid = fork();
         if (pid < 0)
             die("fork");
         if (pid == 0)
-            play_peers(l, left < PEERS_PER_PROCESS ? left : PEERS_PER_PROCESS);
+            play_peers(l, left < PEERS_PER_PROCESS ? left : PEERS_PER_PROCESS, fd[1]);
+        if (read(fd[0], &byte, 1) != 1)
+            die("read");
     }
 }
 
