@@ -232,7 +232,7 @@ BEGIN
       FROM done d WHERE a.id = d.image_arch_id AND d.kind = 'test' AND coalesce(a.passing_serial, 0) <= d.serial;
 
     missed := ARRAY(SELECT u.ord FROM unnest(jobs, succeed_rows.attempts) WITH ORDINALITY u (job, attempt, ord)
-                      LEFT JOIN farm.job_state s ON s.id = u.job AND s.attempt_id = u.attempt AND s.finished_seq > mark WHERE s.id IS NULL ORDER BY 1);
+                      LEFT JOIN farm.job_state s ON s.id = u.job WHERE NOT coalesce(s.attempt_id = u.attempt AND s.finished_seq > mark, false) ORDER BY 1);
     IF missed <> '{}' THEN
         attempts_missed := ARRAY(SELECT succeed_rows.attempts[i] FROM unnest(missed) i);
         FOR r IN SELECT f.* FROM farm.finish_rows(attempts_missed, ARRAY(SELECT workers[i] FROM unnest(missed) i),
