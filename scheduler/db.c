@@ -193,10 +193,9 @@ static int send_stmts(struct db *db, struct db_tx *tx)
 static int send_tx(struct db *db, struct db_tx *tx)
 {
     tx->sent = 0;
-    if (send_plain(db,
-                   tx->mode == DB_WRITE ? "BEGIN"
-                                        : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                   TO_OTHER))
+    if (send_plain(
+            db, tx->mode == DB_WRITE ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            TO_OTHER))
         return -1;
     return send_stmts(db, tx);
 }
@@ -323,11 +322,8 @@ static void send_rollback(struct db *db)
 /* The transaction is open, and good so far. False: the caller gives it up. */
 static bool go_on(struct db *db, struct db_tx *tx)
 {
-    struct db_reply r = {.end = DB_DONE,
-                         .sqlstate = "",
-                         .message = "",
-                         .result = tx->results.v,
-                         .n = tx->results.n};
+    struct db_reply r = {
+        .end = DB_DONE, .sqlstate = "", .message = "", .result = tx->results.v, .n = tx->results.n};
     tx->asked = true;
     bool on = tx->more(tx->arg, tx, &r);
     if (db->state != DBS_UP)

@@ -416,9 +416,8 @@ Test(db, what_was_decided_is_not_sent_twice)
     struct open_tx o = {.go_on = true, .then = "select g($1::text)"};
     start(&f);
     submit(&f, &a,
-           SQL("create sequence s",
-               "create function g(t text) returns void language plpgsql as "
-               "$$begin raise sqlstate '40001'; end$$"));
+           SQL("create sequence s", "create function g(t text) returns void language plpgsql as "
+                                    "$$begin raise sqlstate '40001'; end$$"));
     turn_until(&f, &a.here);
     submit_open(&f, &o,
                 SQL("do $$begin if nextval('s') < 3 then raise sqlstate '40001'; end if; end$$",
