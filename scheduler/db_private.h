@@ -59,6 +59,7 @@ struct db {
     struct resolve *resolve;
     PGconn *conn;
     uv_poll_t *poll;     /* of conn's socket */
+    int events;          /* that it waits for */
     uv_timer_t *connect; /* back-off, or the deadline of connecting */
     uv_timer_t *watch;   /* the earliest deadline of a transaction */
     int failures;        /* connection attempts in a row */

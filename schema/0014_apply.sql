@@ -226,20 +226,23 @@ RETURNS TABLE (id bigint, verb text, args jsonb, who text, state text, message t
 #variable_conflict use_column
 DECLARE
     c record;
-    a record;
+    reached text;
+    told text;
+    jobs bigint[];
     made bigint[] := '{}';
     in_order boolean := cardinality(elsewhere) = 0;
 BEGIN
     PERFORM farm.my_term();
     FOR c IN SELECT q.id, q.verb, q.args, q.who FROM farm.command q WHERE q.state = 'submitted' AND NOT q.id = ANY (elsewhere) ORDER BY q.id LIMIT most LOOP
-        a := NULL;
+        reached := 'submitted';
+        told := NULL;
         IF in_order AND c.verb IN ('build', 'test', 'publish', 'mirror') THEN
-            SELECT x.* INTO a FROM farm.command_apply(c.id) x;
-            made := made || a.jobs;
+            SELECT x.state, x.message, x.jobs INTO reached, told, jobs FROM farm.command_apply(c.id) x;
+            made := made || jobs;
         ELSIF c.verb NOT IN ('job_cancel', 'job_retry', 'worker_drain', 'worker_resume') THEN
             in_order := false;
         END IF;
-        RETURN QUERY SELECT c.id, c.verb, c.args, c.who, coalesce(a.state, 'submitted'), a.message;
+        RETURN QUERY SELECT c.id, c.verb, c.args, c.who, reached, told;
     END LOOP;
     PERFORM set_config('farm.taken', made::text, true);
 END $$;
