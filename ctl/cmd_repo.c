@@ -10,7 +10,8 @@ const struct arg_option options_command[] = {CTL_COMMAND_OPTIONS, {0}};
 const struct arg_option options_repo_add[] = {
     {"slug", 0, "NAME", "Its name at the farm (default: the last part of the URL)"},
     {"refs", 0, "LIST",
-     "Branches to watch: names or globs; tags/GLOB, pull/GLOB, merge-requests/GLOB (default HEAD)"},
+     "Branches to watch: names or globs (* ends at a /, ** does not); tags/GLOB, pull/GLOB, "
+     "merge-requests/GLOB (default HEAD)"},
     {"poll-every", 0, "DURATION", "How often to look (default 60s)"},
     {"ssh-key", 0, "PATH", "Private key, a file at the scheduler"},
     {"known-hosts", 0, "PATH", "The Git server's host keys, a file at the scheduler"},
@@ -126,6 +127,32 @@ int cmd_site_add(struct ctl *c)
     ctl_arg(c, args, "on-partition", "on_partition");
     ctl_arg(c, args, "grace", "grace");
     return ctl_command(c, "site_add", args, NULL);
+}
+
+const struct arg_option options_site_scale[] = {
+    {"auto", 0, NULL, "As many as the jobs want, no longer a number set by hand"},
+    {"min", 0, "N", "Never fewer; none: 0"},
+    {"max", 0, "N", "Never more; none: no bound"},
+    CTL_COMMAND_OPTIONS,
+    {0},
+};
+
+/* For each architecture and role: what dashboard.site_demand tells an autoscaler. */
+int cmd_site_scale(struct ctl *c)
+{
+    const char *workers = arg_pos(&c->args, 1);
+    json_t *args;
+
+    if (workers && arg_flag(&c->args, "auto"))
+        return ctl_usage("site scale: give a number, or --auto");
+    if (arg_flag(&c->args, "auto"))
+        workers = "auto";
+    if (!workers && !arg_value(&c->args, "min") && !arg_value(&c->args, "max"))
+        return ctl_usage("site scale: a number, --auto, --min or --max is needed");
+    args = json_pack("{s:s, s:s*}", "name", arg_pos(&c->args, 0), "workers", workers);
+    ctl_arg(c, args, "min", "min");
+    ctl_arg(c, args, "max", "max");
+    return ctl_command(c, "site_scale", args, NULL);
 }
 
 /* ---- settings and health ----------------------------------------------------------------------

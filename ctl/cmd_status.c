@@ -9,7 +9,8 @@
 
 const struct arg_option options_status[] = {
     {"watch", 'w', NULL, "Show it again whenever something changes"},
-    {"until", 0, "GOAL", "Watch, and leave when it is reached: synced (released and mirrored)"},
+    {"until", 0, "GOAL",
+     "Watch, and leave when it is reached: synced (what may be is released and mirrored)"},
     {"timeout", 0, "DURATION", "With --until: give up after so long (default: never)"},
     {"repository", 0, "NAME", "Only images of this repository"},
     {0},

@@ -1,4 +1,4 @@
-/* worker enroll|list|drain|resume|revoke */
+/* worker enroll|list|set|drain|resume|revoke */
 #include "common/base/mem.h"
 #include "common/loop/file.h"
 #include "common/loop/zloop.h"
@@ -100,6 +100,23 @@ int cmd_worker_enroll(struct ctl *c)
 static int command_on(struct ctl *c, const char *verb)
 {
     return ctl_command(c, verb, json_pack("{s:s}", "name", arg_pos(&c->args, 0)), NULL);
+}
+
+const struct arg_option options_worker_set[] = {
+    {"slots", 0, "N", "At most so many jobs, up to what its own configuration says; auto: all"},
+    CTL_COMMAND_OPTIONS,
+    {0},
+};
+
+int cmd_worker_set(struct ctl *c)
+{
+    json_t *args;
+
+    if (!arg_value(&c->args, "slots"))
+        return ctl_usage("worker set: --slots is needed");
+    args = json_pack("{s:s}", "name", arg_pos(&c->args, 0));
+    ctl_arg(c, args, "slots", "slots");
+    return ctl_command(c, "worker_set", args, NULL);
 }
 
 int cmd_worker_drain(struct ctl *c)

@@ -353,6 +353,13 @@ static bool repositories_are_read(const struct status *s, bool *moving)
     return all;
 }
 
+/* It is released, or built and tested where its ref may not release anything. */
+static bool is_through(const json_t *image)
+{
+    return strcmp(member_text(image, "state"), "Synced") == 0 ||
+           strcmp(member_text(image, "reason"), "policy") == 0;
+}
+
 static bool images_are_synced(const struct status *s, bool *moving)
 {
     bool all = json_array_size(s->images) > 0;
@@ -361,10 +368,8 @@ static bool images_are_synced(const struct status *s, bool *moving)
 
     json_array_foreach(s->images, i, image)
     {
-        const char *state = member_text(image, "state");
-
-        all = all && strcmp(state, "Synced") == 0;
-        if (strcmp(state, "Progressing") == 0)
+        all = all && is_through(image);
+        if (strcmp(member_text(image, "state"), "Progressing") == 0)
             *moving = true;
     }
     return all;

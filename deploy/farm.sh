@@ -308,9 +308,12 @@ farm_bases() {
     printf 'BOOTC_BASE=%s\nTOOLS_BASE=%s\n' "$ref" "$(farm_registry release)/external/busybox:1" >"$FARM/etc/bases.conf"
 }
 
-# farm_repo SLUG TEMPLATE: a bare repository with the push hook, a working copy of TEMPLATE beside it, registered and pushed; once.
+# farm_repo SLUG TEMPLATE [OPTION...]: a bare repository with the push hook, a working copy of TEMPLATE beside it, registered and pushed; once.
+# The options are those of `bootfarm repo add`; without any all branches are watched.
 farm_repo() {
     local slug=$1 template=$2 bare=$FARM/git/$1.git work=$FARM/$1
+    shift 2
+    [ $# -gt 0 ] || set -- --refs '*'
     if [ ! -d "$bare" ]; then
         mkdir -p "$FARM/git"
         git init -q --bare -b main "$bare"
@@ -329,7 +332,7 @@ farm_repo() {
         git -C "$work" commit -qm "First version"
         git -C "$work" remote add origin "$bare"
     fi
-    farm_cli repo list --json | grep -q "\"$slug\"" || farm_cli repo add "file://$bare" --slug "$slug" --refs '*'
+    farm_cli repo list --json | grep -q "\"$slug\"" || farm_cli repo add "file://$bare" --slug "$slug" "$@"
     git -C "$work" push -q -u origin main
 }
 

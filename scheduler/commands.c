@@ -84,6 +84,7 @@ static struct command *command_new(struct commands *c, int64_t id, const char *v
     x->epoch = c->epoch;
     x->id = id;
     x->verb = xstrdup(verb);
+    map_put(&c->open, (uint64_t)id, x);
     return x;
 }
 
@@ -104,11 +105,8 @@ static void on_refused(void *arg, const struct db_reply *r)
     command_end(x);
 }
 
-/* SQL answers wrong arguments by itself; what comes here is an error of ours, and must not come
- * again for ever. */
 static void refuse(struct commands *c, struct command *x, const char *message)
 {
-    log_error("a command failed", "verb", x->verb, "error", message);
     struct db_tx *tx = st_write(c->db, c->term);
     st_command_refuse(tx, x->id, message);
     db_submit(tx, on_refused, x);
@@ -120,6 +118,9 @@ static void on_applied(void *arg, const struct db_reply *r)
     struct commands *c = x->owner;
     bool late = x->epoch != c->epoch;
     if (!late && r->end == DB_REFUSED && db_is_content_error(r->sqlstate)) {
+        /* SQL answers wrong arguments by itself; this is an error of ours, and must not come again
+         * for ever. */
+        log_error("a command failed", "verb", x->verb, "error", r->message);
         refuse(c, x, r->message);
         return;
     }
@@ -138,10 +139,14 @@ static void on_applied(void *arg, const struct db_reply *r)
 
 static void apply(struct commands *c, const struct command_row *row)
 {
+    struct err e = ERR_INIT;
+    if (strcmp(row->verb, "debug_record") == 0 && c->cfg.on_record(c->cfg.arg, row->args, &e)) {
+        refuse(c, command_new(c, row->id, row->verb), e.msg);
+        return;
+    }
     struct db_tx *tx = st_write(c->db, c->term);
     struct command *x = command_new(c, row->id, row->verb);
     st_command_apply(tx, row->id);
-    map_put(&c->open, (uint64_t)row->id, x);
     db_submit(tx, on_applied, x);
 }
 

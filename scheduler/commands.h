@@ -4,10 +4,12 @@
  * (build, test, publish, mirror) and what the brain answers (job_cancel, job_retry, worker_drain,
  * worker_resume) is through with that turn's commit. All others are rows only and are applied by
  * SQL after it, one transaction each, on a connection of their own; so is everything where
- * PostgreSQL refuses such a turn. Behind the notification is a poll, which only reads. */
+ * PostgreSQL refuses such a turn. debug_record concerns this process: it is asked first, and may
+ * refuse. Behind the notification is a poll, which only reads. */
 #ifndef BF_COMMANDS_H
 #define BF_COMMANDS_H
 
+#include "common/base/err.h"
 #include "scheduler/db.h"
 #include "scheduler/farm.h"
 #include "scheduler/pgtext.h"
@@ -15,6 +17,8 @@
 struct commands; /* opaque */
 
 struct commands_config {
+    /* debug_record with these arguments, perhaps for the second time. -1: refused. */
+    int (*on_record)(void *arg, const char *args, struct err *e);
     /* Applied. Jobs and images are for the caller to read again; `verb` says what else changed. */
     void (*on_applied)(void *arg, const char *verb, const pg_ids *jobs, const pg_ids *image_archs);
     void *arg;

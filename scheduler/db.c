@@ -167,8 +167,6 @@ static int prepare(struct db *db, const char *sql, char name[static NAME_TEXT])
 static int send_stmt(struct db *db, const struct db_stmt *s)
 {
     char name[NAME_TEXT];
-    if (!s->n)
-        return send_plain(db, s->sql, TO_STMT);
     if (prepare(db, s->sql, name))
         return -1;
     await(db, TO_STMT);

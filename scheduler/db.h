@@ -6,8 +6,8 @@
  * result for each statement. One transaction is in flight, others wait in order. A transaction
  * whose later statements follow from the answers of the first stays open between them (db_tx_more).
  *
- * A statement with parameters is parsed and planned once in a session: it is prepared when it is
- * first sent, in the same flush, and known by its pointer.
+ * A statement is parsed and planned once in a session: it is prepared when it is first sent, in the
+ * same flush, and known by its pointer.
  *
  * Failure modes, each told by the callback's `end`:
  *   a statement fails, or COMMIT answers ROLLBACK   DB_REFUSED; rolled back

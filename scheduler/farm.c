@@ -35,11 +35,15 @@ void farm_failed(struct farm *f, const struct db_reply *r, const char *what)
 /* Ops are encoded at once: pins and cookies are borrowed until the next step. */
 void farm_step(struct farm *f, const struct input *in)
 {
-    size_t before = f->effects.n_ops;
-    brain_step(f->world, in, farm_now(f), &f->effects);
+    size_t before = f->effects.n_ops, after = f->effects.n_after;
+    bf_time now = farm_now(f);
+    record_input(f->cfg.record, in, now);
+    brain_step(f->world, in, now, &f->effects);
+    record_output(f->cfg.record, &f->effects, before, after);
     for (size_t i = before; i < f->effects.n_ops; i++) {
-        char *json = farm_op_json(f, &f->effects.ops[i]);
-        turn_add(f->turn, &f->effects.ops[i], json);
+        struct op_payload p;
+        char *json = farm_op_payload(f, &f->effects.ops[i], &p);
+        turn_add(f->turn, &f->effects.ops[i], &p);
         free(json);
     }
 }
@@ -443,6 +447,7 @@ void farm_lead(struct farm *f, int64_t term)
         BUG("no random bits: %s", uv_strerror(rc));
     f->term = term;
     f->world = world_new(&b);
+    record_world(f->cfg.record, &b);
     f->state = FARM_LOADING;
     farm_load(f);
 }

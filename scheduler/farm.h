@@ -18,6 +18,7 @@
 #include "scheduler/core/brain.h"
 #include "scheduler/db.h"
 #include "scheduler/pgtext.h"
+#include "scheduler/record.h"
 
 struct command_row;
 struct farm; /* opaque */
@@ -25,6 +26,7 @@ struct farm; /* opaque */
 struct farm_config {
     bf_time lease, kill_time, backoff_min, backoff_max;
     int lost_limit;
+    struct record *record; /* gets what the brain takes and decides; may be NULL */
     /* May this process act at this moment? Asked before each turn. */
     bool (*may_act)(void *arg);
     void (*on_loaded)(void *arg);

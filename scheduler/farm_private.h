@@ -97,8 +97,8 @@ void wanted_clear(struct wanted_rows *w);
 
 /* farm_report.c */
 void farm_step_report(struct farm *f, const struct report_in *r);
-/* Text for an op that needs more than the op says; NULL where it needs nothing. The caller frees.
- */
-char *farm_op_json(const struct farm *f, const struct op *op);
+/* What an op carries beside itself. The caller frees the text that is returned (or NULL), when the
+ * payload is no longer needed. */
+char *farm_op_payload(const struct farm *f, const struct op *op, struct op_payload *p);
 
 #endif

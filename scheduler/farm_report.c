@@ -180,12 +180,40 @@ static char *facts_json(const wire_report *m)
     return text;
 }
 
-char *farm_op_json(const struct farm *f, const struct op *op)
+static bool is_plain_success(const struct op *op, const Bootfarm__Result *x)
 {
-    if (op->type == OP_FINISH)
-        return op->cookie ? result_json(op->cookie) : xstrdup("{}");
+    return op->job && op->next == JOB_SUCCEEDED && x && outcome_of(x->outcome) == OUTCOME_SUCCEEDED;
+}
+
+static char *detail_text(const Bootfarm__Result *x)
+{
+    if (!x->detail.len)
+        return NULL;
+    json_t *d = detail_of(x);
+    char *text = json_dumps(d, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_decref(d);
+    return text;
+}
+
+char *farm_op_payload(const struct farm *f, const struct op *op, struct op_payload *p)
+{
+    char *json = NULL;
+    *p = (struct op_payload){0};
+    if (op->type == OP_FINISH) {
+        const Bootfarm__Result *x = op->cookie;
+        if (is_plain_success(op, x)) {
+            p->success = true;
+            p->digest = *x->digest ? x->digest : NULL;
+            p->size = (int64_t)(x->size_bytes & INT64_MAX);
+            p->started_ago = (int64_t)(x->started_ago_ms * 1000);
+            p->detail = json = detail_text(x);
+            return json;
+        }
+        json = x ? result_json(x) : xstrdup("{}");
+    }
     bool reported = f->current && f->current->worker == op->worker;
     if (op->type == OP_WORKER_SEEN && reported)
-        return facts_json(f->current->msg.report);
-    return NULL;
+        json = facts_json(f->current->msg.report);
+    p->json = json;
+    return json;
 }

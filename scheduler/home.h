@@ -3,6 +3,7 @@
  *     STATE_DIR/lock       locked for as long as the process lives
  *     STATE_DIR/name       HOST/8 hex digits, made once
  *     STATE_DIR/mirrors/   bare repositories, made again when they are lost
+ *     STATE_DIR/traces/    what `bootfarm debug record` wrote, for people to take away
  *     STATE_DIR/tmp/       emptied at each start
  */
 #ifndef BF_HOME_H

@@ -52,6 +52,8 @@ static const struct conf_option table[] = {
      .help = "changed bases wait so long for others, before what stands on them is rebuilt"},
     {OPT(log_queue), .type = CONF_SIZE, .def = "16MiB",
      .help = "log chunks that may wait for PostgreSQL, at least 1MiB"},
+    {OPT(trace_limit), .type = CONF_SIZE, .def = "256MiB",
+     .help = "a trace of `bootfarm debug record` ends when it has this size"},
     {OPT(log_level), .type = CONF_ENUM, .def = "info", .reloadable = true, .choices = log_levels,
      .help = "least severe messages that are written"},
     {.name = NULL},

@@ -16,7 +16,7 @@ struct options {
     uint64_t planner_memory;
     int64_t uploads, base_lookups;
     bf_time base_max_age, base_window;
-    uint64_t log_queue;
+    uint64_t log_queue, trace_limit;
     int log_level;
 };
 

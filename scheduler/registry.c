@@ -74,26 +74,22 @@ static void on_err(void *arg, const char *p, size_t n)
     str_addmem(&c->err, p, n < room ? n : room);
 }
 
-/* skopeo writes logrus lines; the last one says what went wrong, in msg="…". */
+/* skopeo writes logrus lines; the last one says what went wrong, in msg="…", with escapes. */
 static void last_message(struct str *err)
 {
     while (err->len && isspace((unsigned char)err->p[err->len - 1]))
         err->p[--err->len] = '\0';
-    char *line = strrchr(err->p, '\n');
+    const char *line = strrchr(err->p, '\n');
     line = line ? line + 1 : err->p;
-    char *msg = strstr(line, "msg=\"");
-    char *from = msg ? msg + 5 : line;
-    size_t len = strlen(from);
-    if (msg && len && from[len - 1] == '"')
-        from[len - 1] = '\0';
-    for (char *c = from; *c; c++) {
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
+    const char *msg = strstr(line, "msg=\"");
+    struct str said = STR_INIT;
+    for (const char *p = msg ? msg + 5 : line; *p && !(msg && *p == '"'); p++) {
+        if (msg && *p == '\\' && p[1])
+            p++;
+        str_addch(&said, (unsigned char)*p < ' ' ? ' ' : *p);
     }
-    char *copy = xstrdup(from);
-    str_clear(err);
-    str_add(err, copy);
-    free(copy);
+    str_release(err);
+    *err = said;
 }
 
 static void on_exit_cb(void *arg, struct proc_exit how)

@@ -32,6 +32,7 @@ struct sched {
     struct zloop *z;
     struct roster *roster;
     struct lead *lead;
+    struct record *record;
     struct farm *farm;
     struct link *link;
     struct logs *logs;
@@ -167,9 +168,18 @@ static void on_applied(void *arg, const char *verb, const pg_ids *jobs, const pg
         farm_fetch(s->farm, ROWS_WORKERS);
         roster_refresh(s->roster);
     }
+    if (strcmp(verb, "worker_set") == 0)
+        farm_fetch(s->farm, ROWS_WORKERS);
     if (strcmp(verb, "base_check") == 0)
         bases_kick(s->bases);
     on_rows(s, jobs, image_archs);
+    if (record_waits(s->record))
+        lead_doubt(s->lead, "a trace begins with a new world");
+}
+
+static int on_record(void *arg, const char *args, struct err *e)
+{
+    return record_command(((struct sched *)arg)->record, args, e);
 }
 
 static void on_phases_stored(void *arg, const struct db_reply *r)
@@ -283,20 +293,23 @@ static void make_farm(uv_loop_t *loop, struct sched *s)
         lead_new(loop, s->ctl,
                  &(struct lead_config){
                      .holder = s->home.name, .on_gain = on_gain, .on_loss = on_loss, .arg = s});
+    s->record = record_new(loop, o->state_dir, o->trace_limit);
     s->farm = farm_new(loop, s->hot,
                        &(struct farm_config){.lease = o->lease,
                                              .kill_time = o->kill_time,
                                              .backoff_min = o->backoff_min,
                                              .backoff_max = o->backoff_max,
                                              .lost_limit = (int)o->lost_limit,
+                                             .record = s->record,
                                              .may_act = may_act,
                                              .on_loaded = on_loaded,
                                              .on_doubt = on_doubt,
                                              .on_orders = on_orders,
                                              .on_answer = on_answer,
                                              .arg = s});
-    s->commands = commands_new(loop, s->ctl, s->farm,
-                               &(struct commands_config){.on_applied = on_applied, .arg = s});
+    s->commands = commands_new(
+        loop, s->ctl, s->farm,
+        &(struct commands_config){.on_record = on_record, .on_applied = on_applied, .arg = s});
 }
 
 static void make_watch(uv_loop_t *loop, struct sched *s)
@@ -386,6 +399,7 @@ void sched_close(struct sched *s)
     link_close(s->link);
     logs_close(s->logs);
     farm_free(s->farm);
+    record_free(s->record);
     lead_free(s->lead);
     roster_free(s->roster);
     if (s->z)

@@ -114,7 +114,8 @@ void st_each_worker(const PGresult *r, void (*fn)(void *arg, const struct worker
                                .site = col_i64(r, i, "site_id"),
                                .roles = role_bits(col(r, i, "roles")),
                                .drained = col_bool(r, i, "drained"),
-                               .revoked = col_bool(r, i, "revoked")};
+                               .revoked = col_bool(r, i, "revoked"),
+                               .slots_wanted = (unsigned)col_i64(r, i, "slots_wanted")};
         fn(arg, &w);
     }
 }
@@ -154,7 +155,8 @@ static int read_image(const PGresult *r, int i, struct image_row *m, pg_ids *par
                             .repo = col_i64(r, i, "repo_id"),
                             .arch = col_text(r, i, "arch"),
                             .passing_repository = col(r, i, "passing_repository"),
-                            .removed = col_bool(r, i, "removed")};
+                            .removed = col_bool(r, i, "removed"),
+                            .barred = col_bool(r, i, "barred")};
     if (col_digest(r, i, "recipe", &m->recipe) || col_digest(r, i, "tests_key", &m->tests_key) ||
         col_digest(r, i, "passing_digest", &m->passing_digest) ||
         pga_read_ids(col(r, i, "parents"), parents) || pga_read_ids(col(r, i, "bases"), bases))

@@ -4,9 +4,13 @@
 #include "common/base/vec.h"
 #include <stdio.h>
 
-#define MAX_COLS 6
+#define MAX_COLS 7
+
+/* A call for each type of op, and one more for OP_FINISH. */
+enum { CALL_SUCCEED = OP_COMMAND_DONE + 1 };
 
 struct turn_call {
+    int call;
     enum op_type type;
     size_t n; /* ops */
     struct str col[MAX_COLS];
@@ -46,6 +50,9 @@ static const struct {
     [OP_COMMAND_DONE] = {"select * from farm.command_done($1::bigint[], $2::text[], $3::jsonb[], "
                          "$4::text[])",
                          4},
+    [CALL_SUCCEED] = {"select * from farm.succeed($1::bigint[], $2::uuid[], $3::bigint[], "
+                      "$4::text[], $5::bigint[], $6::bigint[], $7::jsonb[])",
+                      7},
 };
 
 struct turn *turn_new(void)
@@ -110,17 +117,17 @@ static bool may_pass(enum op_type type, enum op_type other)
 /* Ops of a type become one call, although others came between them, as long as each job's own ops
  * keep their order: a statement for each of thousands of alternating ops takes longer than a
  * leadership lasts. Returns the index of the call. */
-static size_t call_for(struct turn *t, const struct op *op)
+static size_t call_for(struct turn *t, const struct op *op, int call)
 {
     uintptr_t last = op->job ? (uintptr_t)map_get(&t->last_of_job, (uint64_t)op->job) : 0;
     for (size_t i = t->calls.n; i > last; i--) {
-        if (t->calls.v[i - 1].type == op->type)
+        if (t->calls.v[i - 1].call == call)
             return i - 1;
         if (!op->job || !may_pass(op->type, t->calls.v[i - 1].type))
             break;
     }
     struct turn_call *c = vec_push(&t->calls);
-    *c = (struct turn_call){.type = op->type};
+    *c = (struct turn_call){.call = call, .type = op->type};
     for (int k = 0; k < MAX_COLS; k++)
         str_init(&c->col[k]);
     return t->calls.n - 1;
@@ -154,10 +161,11 @@ static void add_make_ready(struct turn_call *c, const struct op *op)
     str_release(&pins);
 }
 
-static void add_not_before(struct str *col, bf_time t)
+/* 0 is NULL. */
+static void add_or_null(struct str *col, int64_t n)
 {
-    if (t)
-        pga_i64(col, t);
+    if (n)
+        pga_i64(col, n);
     else
         pga_text(col, NULL);
 }
@@ -184,7 +192,18 @@ static void add_finish(struct turn_call *c, const struct op *op, const char *jso
     pga_text(&c->col[2], json);
     pga_text(&c->col[3], job_state_name(op->next));
     pga_text(&c->col[4], wait_reason_name(op->reason));
-    add_not_before(&c->col[5], op->not_before);
+    add_or_null(&c->col[5], op->not_before);
+}
+
+static void add_success(struct turn_call *c, const struct op *op, const struct op_payload *p)
+{
+    pga_i64(&c->col[0], op->job);
+    pga_id(&c->col[1], op->attempt);
+    pga_i64(&c->col[2], op->worker);
+    pga_text(&c->col[3], p->digest);
+    add_or_null(&c->col[4], p->size);
+    pga_i64(&c->col[5], p->started_ago);
+    pga_text(&c->col[6], p->detail);
 }
 
 static void add_lose(struct turn_call *c, const struct op *op)
@@ -192,7 +211,7 @@ static void add_lose(struct turn_call *c, const struct op *op)
     pga_id(&c->col[0], op->attempt);
     pga_text(&c->col[1], job_state_name(op->next));
     pga_text(&c->col[2], wait_reason_name(op->reason));
-    add_not_before(&c->col[3], op->not_before);
+    add_or_null(&c->col[3], op->not_before);
 }
 
 static void add_worker_seen(struct turn_call *c, const struct op *op, const char *json)
@@ -222,9 +241,19 @@ static void add_claim(struct turn_call *c, const struct op *op)
     pga_id(&c->col[3], op->boot);
 }
 
-void turn_add(struct turn *t, const struct op *op, const char *json)
+static void add_finish_or_success(struct turn_call *c, const struct op *op,
+                                  const struct op_payload *p)
 {
-    size_t at = call_for(t, op);
+    if (c->call == CALL_SUCCEED)
+        add_success(c, op, p);
+    else
+        add_finish(c, op, p->json);
+}
+
+void turn_add(struct turn *t, const struct op *op, const struct op_payload *p)
+{
+    bool success = op->type == OP_FINISH && p->success;
+    size_t at = call_for(t, op, success ? CALL_SUCCEED : (int)op->type);
     struct turn_call *c = &t->calls.v[at];
     *vec_push(&t->rows) = (struct turn_row){.call = at, .row = c->n++};
     if (op->job) /* a count, not a pointer */
@@ -244,7 +273,7 @@ void turn_add(struct turn *t, const struct op *op, const char *json)
         pga_i64(&c->col[1], op->ago);
         break;
     case OP_FINISH:
-        add_finish(c, op, json);
+        add_finish_or_success(c, op, p);
         break;
     case OP_LOSE:
         add_lose(c, op);
@@ -264,7 +293,7 @@ void turn_add(struct turn *t, const struct op *op, const char *json)
         pga_text(&c->col[1], op->who);
         break;
     case OP_WORKER_SEEN:
-        add_worker_seen(c, op, json);
+        add_worker_seen(c, op, p->json);
         break;
     case OP_DRAIN:
         pga_i64(&c->col[0], op->worker);
@@ -284,19 +313,19 @@ size_t turn_statements(const struct turn *t)
 static void add_call(struct db_tx *tx, const struct turn_call *c)
 {
     struct db_param p[MAX_COLS] = {{0}};
-    int n = calls[c->type].cols;
+    int n = calls[c->call].cols;
     for (int k = 0; k < n; k++) {
         BUG_ON(!c->col[k].len);
         p[k].p = c->col[k].p;
     }
-    db_add(tx, calls[c->type].sql, p, (size_t)n);
+    db_add(tx, calls[c->call].sql, p, (size_t)n);
 }
 
 void turn_calls(const struct turn *t, struct db_tx *tx)
 {
     vec_for_each (i, &t->calls) {
         struct turn_call *c = &t->calls.v[i];
-        for (int k = 0; k < calls[c->type].cols; k++)
+        for (int k = 0; k < calls[c->call].cols; k++)
             pga_end(&c->col[k]);
         add_call(tx, c);
     }
@@ -333,19 +362,34 @@ static int status_parse(const char *name, enum op_status *out)
     return -1;
 }
 
-static const char *value(const PGresult *r, int row, const char *name)
+/* The columns of a call's answer, looked up once; -1: it has none of that name. */
+struct columns {
+    int status, digest, repository, work, state, created;
+};
+
+static struct columns columns_of(const PGresult *r)
 {
-    int c = PQfnumber(r, name);
-    return c < 0 || PQgetisnull(r, row, c) ? NULL : PQgetvalue(r, row, c);
+    return (struct columns){.status = PQfnumber(r, "status"),
+                            .digest = PQfnumber(r, "digest"),
+                            .repository = PQfnumber(r, "repository"),
+                            .work = PQfnumber(r, "work"),
+                            .state = PQfnumber(r, "state"),
+                            .created = PQfnumber(r, "created")};
 }
 
-static int read_answer(const PGresult *r, int row, struct op_answer *a, struct err *e)
+static const char *value(const PGresult *r, int row, int column)
 {
-    const char *status = value(r, row, "status"), *digest = value(r, row, "digest");
-    a->repository = value(r, row, "repository");
-    a->work = value(r, row, "work");
-    a->state = value(r, row, "state");
-    a->created = value(r, row, "created");
+    return column < 0 || PQgetisnull(r, row, column) ? NULL : PQgetvalue(r, row, column);
+}
+
+static int read_answer(const PGresult *r, const struct columns *c, int row, struct op_answer *a,
+                       struct err *e)
+{
+    const char *status = value(r, row, c->status), *digest = value(r, row, c->digest);
+    a->repository = value(r, row, c->repository);
+    a->work = value(r, row, c->work);
+    a->state = value(r, row, c->state);
+    a->created = value(r, row, c->created);
     a->digest = (struct sha256){{0}};
     if (!status || status_parse(status, &a->status))
         return err_set(e, ERR_INPUT, "PostgreSQL answers the unknown status \"%.40s\"",
@@ -355,22 +399,32 @@ static int read_answer(const PGresult *r, int row, struct op_answer *a, struct e
     return 0;
 }
 
+static int read_columns(const struct turn *t, const struct db_reply *r, struct columns *c,
+                        struct err *e)
+{
+    vec_for_each (i, &t->calls) {
+        const struct turn_call *k = &t->calls.v[i];
+        const PGresult *res = r->result[i + 1]; /* behind check_term */
+        if ((size_t)PQntuples(res) != k->n)
+            return err_set(e, ERR_INPUT, "%d rows for %zu ops from: %s", PQntuples(res), k->n,
+                           calls[k->call].sql);
+        c[i] = columns_of(res);
+    }
+    return 0;
+}
+
 int turn_each(const struct turn *t, const struct db_reply *r,
               void (*fn)(void *arg, const struct op_answer *), void *arg, struct err *e)
 {
-    vec_for_each (i, &t->calls) {
-        const struct turn_call *c = &t->calls.v[i];
-        const PGresult *res = r->result[i + 1]; /* behind check_term */
-        if ((size_t)PQntuples(res) != c->n)
-            return err_set(e, ERR_INPUT, "%d rows for %zu ops from: %s", PQntuples(res), c->n,
-                           calls[c->type].sql);
-    }
-    vec_for_each (i, &t->rows) {
+    struct columns *c = xcalloc(t->calls.n + 1, sizeof *c);
+    int rc = read_columns(t, r, c, e);
+    for (size_t i = 0; rc == 0 && i < t->rows.n; i++) {
         const struct turn_row *at = &t->rows.v[i];
         struct op_answer a = {.index = i};
-        if (read_answer(r->result[at->call + 1], (int)at->row, &a, e))
-            return -1;
-        fn(arg, &a);
+        rc = read_answer(r->result[at->call + 1], &c[at->call], (int)at->row, &a, e);
+        if (rc == 0)
+            fn(arg, &a);
     }
-    return 0;
+    free(c);
+    return rc;
 }

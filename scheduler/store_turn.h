@@ -13,10 +13,20 @@ struct turn; /* opaque */
 struct turn *turn_new(void);
 void turn_free(struct turn *t); /* accepts NULL */
 void turn_clear(struct turn *t);
-/* `json`: the result of an OP_FINISH, the facts of an OP_WORKER_SEEN; NULL where there is none. */
+/* What an op carries beside itself; all borrowed. */
+struct op_payload {
+    const char *json; /* result of an OP_FINISH, facts of an OP_WORKER_SEEN; NULL: none */
+    /* An OP_FINISH that is a plain success goes to the schema as columns, and json is not read. */
+    bool success;
+    const char *digest;  /* may be NULL */
+    int64_t size;        /* bytes; 0: not said */
+    int64_t started_ago; /* us */
+    const char *detail;  /* JSON, or NULL */
+};
+
 /* Ops of one type become one statement, whatever came between them, as long as each job's own ops
  * keep their order and nothing that is claimed or made ready overtakes what ends. */
-void turn_add(struct turn *t, const struct op *op, const char *json);
+void turn_add(struct turn *t, const struct op *op, const struct op_payload *p);
 size_t turn_statements(const struct turn *t);
 /* Adds the calls to a transaction that is behind check_term already. */
 void turn_calls(const struct turn *t, struct db_tx *tx);

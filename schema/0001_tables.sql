@@ -212,77 +212,121 @@ CREATE TABLE farm.spec (
 
 CREATE SEQUENCE farm.forced;                    -- serials of forced rebuilds
 
+-- A job is two rows: what it is, which never changes, and what becomes of it. The second is narrow and much written; no index holds what changes
+-- while it lives, so that its updates stay on their page (HOT). `farm.job` (0002) is both.
+--
+-- Neither has foreign keys: a check for each of them costs as much as the row, for jobs that come by the ten thousand. add_jobs makes both
+-- from rows that it reads, nothing deletes those, and tests/schema looks for orphans.
+
 -- `image_arch_id` for build and test; `image_id` always; `site_id`: of the mirror's target site.
-CREATE TABLE farm.job (
+CREATE TABLE farm.job_fixed (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind          text NOT NULL CHECK (kind IN ('build', 'test', 'publish', 'mirror')),
-    image_id      bigint NOT NULL REFERENCES farm.image,
-    image_arch_id bigint REFERENCES farm.image_arch,
-    target_site_id bigint REFERENCES farm.site,
-    revision_id   bigint NOT NULL REFERENCES farm.revision,
-    spec_id       bigint NOT NULL REFERENCES farm.spec,
-    state         text NOT NULL DEFAULT 'waiting'
-                  CHECK (state IN ('waiting', 'ready', 'leased', 'running', 'succeeded', 'failed', 'skipped', 'superseded', 'cancelled')),
-    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy disconnected quarantined
-    detail        text,                         -- the parent's name, the last error, ...
-    reason_since  timestamptz NOT NULL DEFAULT now(),
+    image_id      bigint NOT NULL,
+    image_arch_id bigint,
+    target_site_id bigint,
+    revision_id   bigint NOT NULL,
+    spec_id       bigint NOT NULL,
+    run_site_id   bigint,                       -- where it must run; NULL (a farm without hub): anywhere that has the role
+    forced        bigint NOT NULL DEFAULT 0,    -- serial of a forced rebuild; 0: none. Enters the input key
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    priority      int NOT NULL DEFAULT 0,
+    needs         text[] NOT NULL DEFAULT '{}', -- capabilities
     because       text,                         -- README: "Why a job was made"
     because_of    text,                         -- the parent, reference or site that it names
-    run_site_id   bigint REFERENCES farm.site,  -- where it must run; NULL (a farm without hub): anywhere that has the role
-    needs         text[] NOT NULL DEFAULT '{}', -- capabilities
-    forced        bigint NOT NULL DEFAULT 0,    -- serial of a forced rebuild; 0: none. Enters the input key
-    priority      int NOT NULL DEFAULT 0,
-    input_key     farm.digest,                  -- formed at waiting -> ready
-    pins          jsonb,                        -- {"image:12": {"digest": "sha256:…", "repository": "…"}, "base:3": {…}}
-    digest        farm.digest,                  -- result, also of a skipped job
-    repository    text,                         -- where it lies; of a live attempt: where it is going to lie
+    CHECK ((kind IN ('build', 'test')) = (image_arch_id IS NOT NULL)),
+    CHECK ((kind = 'mirror') = (target_site_id IS NOT NULL))
+);
+CREATE INDEX job_of_arch ON farm.job_fixed (image_arch_id, kind, id DESC) WHERE image_arch_id IS NOT NULL;
+CREATE INDEX job_of_image ON farm.job_fixed (image_id, kind, id DESC) WHERE image_arch_id IS NULL;
+CREATE INDEX job_of_target ON farm.job_fixed (image_id, target_site_id, id DESC) WHERE kind = 'mirror';
+CREATE INDEX job_of_revision ON farm.job_fixed (revision_id);
+
+CREATE SEQUENCE farm.event_seq;                 -- the order of events, also of those that are read off attempts
+
+-- The newest attempt stands in its job's row, and goes to attempt_past when another begins: most jobs have one only.
+CREATE TABLE farm.job_state (
+    id            bigint PRIMARY KEY,
+    kind          text NOT NULL,                -- as in job_fixed
+    state         text NOT NULL DEFAULT 'waiting'
+                  CHECK (state IN ('waiting', 'ready', 'leased', 'running', 'succeeded', 'failed', 'skipped', 'superseded', 'cancelled')),
     attempts      int NOT NULL DEFAULT 0,
     losses        int NOT NULL DEFAULT 0,
+    reason_since  timestamptz NOT NULL DEFAULT now(),
     not_before    timestamptz,
-    attempt_id    uuid,                         -- the current one (leased, running)
-    fail_class    text CHECK (fail_class IN ('user', 'infra', 'timeout')),
-    created_at    timestamptz NOT NULL DEFAULT now(),
     ready_at      timestamptz,
     ended_at      timestamptz,
-    CHECK ((kind IN ('build', 'test')) = (image_arch_id IS NOT NULL)),
-    CHECK ((kind = 'mirror') = (target_site_id IS NOT NULL)),
-    CHECK ((state IN ('leased', 'running')) = (attempt_id IS NOT NULL)),
+    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy disconnected quarantined
+    detail        text,                         -- the parent's name, the last error, ...
+    fail_class    text CHECK (fail_class IN ('user', 'infra', 'timeout')),
+    -- the newest attempt:
+    attempt_id    uuid,
+    worker_id     bigint,
+    boot_id       uuid,
+    term          bigint,
+    leased_at     timestamptz,
+    leased_seq    bigint,                       -- number of the event
+    started_at    timestamptz,
+    started_seq   bigint,                       -- NULL: it was reported together with the result
+    finished_at   timestamptz,
+    finished_seq  bigint,
+    outcome       text CHECK (outcome IN ('succeeded', 'failed', 'cancelled', 'lost')),
+    next_state    text,                         -- of the job, by that outcome
+    actor         text,                         -- who ended it; NULL: its worker
+    class         text,
+    phase         text,
+    code text, step text, message text,
+    size          bigint,
+    result        jsonb,
+    -- what goes in and what comes out:
+    digest        farm.digest,                  -- result, also of a skipped job
+    repository    text,                         -- where it lies, or is going to lie
+    input_key     farm.digest,                  -- formed at waiting -> ready
+    pins          jsonb,                        -- {"image:12": {"digest": "sha256:…", "repository": "…"}, "base:3": {…}}
+    CHECK (state NOT IN ('leased', 'running') OR (attempt_id IS NOT NULL AND outcome IS NULL)),
     CHECK ((state = 'failed') = (fail_class IS NOT NULL)),
-    CHECK ((state IN ('waiting', 'ready', 'leased', 'running')) = (ended_at IS NULL))
+    CHECK ((state IN ('waiting', 'ready', 'leased', 'running')) = (ended_at IS NULL)),
+    CHECK ((finished_at IS NULL) = (outcome IS NULL))
 );
-CREATE INDEX job_live ON farm.job (id) WHERE state IN ('waiting', 'ready', 'leased', 'running');
-CREATE INDEX job_of_arch ON farm.job (image_arch_id, kind, id DESC) WHERE image_arch_id IS NOT NULL;
-CREATE INDEX job_of_image ON farm.job (image_id, kind, id DESC) WHERE image_arch_id IS NULL;
-CREATE INDEX job_of_target ON farm.job (image_id, target_site_id, id DESC) WHERE kind = 'mirror';
-CREATE INDEX job_built ON farm.job (digest) WHERE kind = 'build' AND state = 'succeeded';
-CREATE INDEX job_of_revision ON farm.job (revision_id);
+CREATE INDEX job_live ON farm.job_state (id) WHERE ended_at IS NULL;
+CREATE INDEX job_built ON farm.job_state (digest) WHERE kind = 'build' AND ended_at IS NOT NULL AND digest IS NOT NULL;
 
-CREATE TABLE farm.attempt (
+-- The job of each attempt that ever was. Whoever has an attempt's id finds it by this: an index on job_state would have to follow every claim.
+CREATE TABLE farm.attempt_of (
     id         uuid PRIMARY KEY,
-    job_id     bigint NOT NULL REFERENCES farm.job,
-    worker_id  bigint NOT NULL REFERENCES farm.worker,
+    job_id     bigint NOT NULL
+);
+
+-- Attempts that were followed by another one of the same job.
+CREATE TABLE farm.attempt_past (
+    id         uuid NOT NULL,
+    job_id     bigint NOT NULL,
+    number     int NOT NULL,                    -- 1 is the job's first
+    worker_id  bigint NOT NULL,
     boot_id    uuid NOT NULL,
     term       bigint NOT NULL,
-    number     int NOT NULL,                    -- 1 is the job's first
-    leased_at  timestamptz NOT NULL DEFAULT now(),
+    leased_at  timestamptz NOT NULL,
+    leased_seq bigint NOT NULL,
     started_at timestamptz,
-    ended_at   timestamptz,
+    started_seq bigint,
+    finished_at timestamptz NOT NULL,
+    finished_seq bigint NOT NULL,
+    outcome    text NOT NULL,
+    next_state text NOT NULL,
+    actor      text,
+    class      text,
     phase      text,
-    outcome    text CHECK (outcome IN ('succeeded', 'failed', 'cancelled', 'lost')),
-    fail_class text, code text, step text, message text,
-    digest     farm.digest,
+    code text, step text, message text,
     size       bigint,
-    detail     jsonb,
-    CHECK ((ended_at IS NULL) = (outcome IS NULL))
-);
-CREATE INDEX attempt_of_job ON farm.attempt (job_id, number DESC);
-CREATE INDEX attempt_live ON farm.attempt (worker_id) WHERE ended_at IS NULL;
-CREATE UNIQUE INDEX attempt_one_live ON farm.attempt (job_id) WHERE ended_at IS NULL;
+    digest     farm.digest,
+    result     jsonb
+) PARTITION BY RANGE (leased_at);
+CREATE TABLE farm.attempt_past_rest PARTITION OF farm.attempt_past DEFAULT;
+CREATE INDEX attempt_past_of_job ON farm.attempt_past (job_id, number DESC);
 
--- Every transition stands in exactly one event. All transitions of one job by one actor in one turn are one row.
--- Written by the triggers of 0002 only, so that no transition can go without.
-CREATE TABLE farm.event (
-    seq        bigint GENERATED ALWAYS AS IDENTITY,
+-- Transitions that no attempt shows, and what is no transition at all (via is empty). All of one job by one actor in one turn are one row.
+CREATE TABLE farm.event_log (
+    seq        bigint NOT NULL DEFAULT nextval('farm.event_seq'),
     at         timestamptz NOT NULL DEFAULT now(),
     turn       xid8 NOT NULL DEFAULT pg_current_xact_id(),
     job_id     bigint,
@@ -290,10 +334,11 @@ CREATE TABLE farm.event (
     actor      text NOT NULL,                   -- scheduler, worker:NAME, operator:NAME, database:ROLE (a manual UPDATE)
     via        text[] NOT NULL,                 -- states entered, in order
     ats        timestamptz[] NOT NULL,
-    detail     jsonb,
-    PRIMARY KEY (seq)
-);
-CREATE INDEX event_of_job ON farm.event (job_id, seq);
+    detail     jsonb
+) PARTITION BY RANGE (at);
+CREATE TABLE farm.event_log_rest PARTITION OF farm.event_log DEFAULT;
+CREATE INDEX event_of_job ON farm.event_log (job_id, seq);
+CREATE INDEX event_in_order ON farm.event_log (seq);
 
 -- Rows that PostgreSQL refused for their content, kept for people; the farm goes on without them.
 CREATE TABLE farm.quarantine (
@@ -340,7 +385,7 @@ CREATE TABLE farm.release (
     tags        text[] NOT NULL,
     fixed_tags  text[] NOT NULL,                -- those of them that never move
     publish_key farm.digest NOT NULL,
-    job_id      bigint NOT NULL REFERENCES farm.job,
+    job_id      bigint NOT NULL,
     state       text NOT NULL CHECK (state IN ('publishing', 'released', 'abandoned')),
     created_at  timestamptz NOT NULL DEFAULT now(),
     released_at timestamptz,
@@ -361,8 +406,9 @@ CREATE TABLE farm.presence (
 );
 
 -- Small and much written: vacuumed early, with room on the page for the next version of a row.
-ALTER TABLE farm.job SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_analyze_scale_factor = 0.05);
-ALTER TABLE farm.attempt SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+ALTER TABLE farm.job_state SET (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_scale_factor = 0.05);
+-- The spec of an image lies beside it, so that a test that passed does not write it again.
+ALTER TABLE farm.image_arch SET (fillfactor = 70, toast_tuple_target = 256, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE farm.worker SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE farm.leader SET (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 

@@ -1,7 +1,11 @@
--- 0002_states: which transitions of a job are legal, and the events that record them.
+-- 0002_states: which transitions of a job are legal; jobs, attempts and events as they are read.
 --
--- Both are triggers on farm.job, once per statement: whoever changes a state, by a function or by hand, is held to the table and
--- leaves an event. scheduler/core/job.c is the same table; tests/schema compares what each refuses.
+-- A trigger holds whoever changes a state, by a function or by hand, to the table; scheduler/core/job.c is the same table, and tests/schema
+-- compares what each refuses.
+--
+-- Every transition stands in exactly one event. Those of an attempt (leased, running, and what its end leads to) are read off its record, which
+-- holds the time, number and actor of each: to write them twice would cost as much as all the rest of a no-op job. Functions write the others to
+-- event_log; of a change by hand a trigger does.
 
 INSERT INTO farm.job_transition (from_state, to_state) VALUES
     ('waiting', 'ready'),        -- its inputs are known
@@ -28,89 +32,118 @@ INSERT INTO farm.job_transition (from_state, to_state) VALUES
     ('failed', 'waiting'),       -- job retry
     ('cancelled', 'waiting');
 
--- Who acts, for the events of the rest of the transaction: scheduler (also NULL), worker:NAME, operator:NAME; 'worker' stands for the
--- worker of the row's attempt, and any other word is an operator's name.
-CREATE FUNCTION farm.act_as(actor text) RETURNS void LANGUAGE sql AS $$
-    SELECT set_config('farm.actor', CASE WHEN actor IS NULL THEN 'scheduler' WHEN actor IN ('scheduler', 'worker') OR actor ~ '^(worker|operator):' THEN actor
-                                         ELSE 'operator:' || left(actor, 200) END, true)
+-- ---- what is read ------------------------------------------------------------------------------------------
+
+-- `attempt_id`: the live one.
+CREATE VIEW farm.job AS
+    SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, s.state, s.reason, s.detail, s.reason_since, f.because, f.because_of,
+           f.run_site_id, f.needs, f.forced, f.priority, s.input_key, s.pins, s.digest, CASE WHEN s.state NOT IN ('waiting', 'ready') THEN s.repository END AS repository, s.attempts, s.losses,
+           s.not_before, CASE WHEN s.state IN ('leased', 'running') THEN s.attempt_id END AS attempt_id, s.fail_class, f.created_at, s.ready_at, s.ended_at
+      FROM farm.job_fixed f JOIN farm.job_state s ON s.id = f.id;
+
+CREATE VIEW farm.attempt AS
+    SELECT p.id, p.job_id, p.number, p.worker_id, p.boot_id, p.term, p.leased_at, p.started_at, p.finished_at AS ended_at, p.phase, p.outcome, p.class AS fail_class, p.code, p.step,
+           p.message, p.digest, p.size, p.result AS detail, p.actor, p.next_state, p.leased_seq, p.started_seq, p.finished_seq
+      FROM farm.attempt_past p
+    UNION ALL
+    SELECT s.attempt_id, s.id, s.attempts, s.worker_id, s.boot_id, s.term, s.leased_at, s.started_at, s.finished_at, s.phase, s.outcome, s.class, s.code, s.step,
+           s.message, CASE WHEN s.outcome = 'succeeded' THEN s.digest END, s.size, s.result, s.actor, s.next_state, s.leased_seq, s.started_seq, s.finished_seq
+      FROM farm.job_state s WHERE s.attempt_id IS NOT NULL;
+
+CREATE VIEW farm.event AS
+    SELECT e.seq, e.at, e.job_id, e.attempt_id, e.actor, e.via, e.ats, e.detail FROM farm.event_log e
+    UNION ALL
+    SELECT t.leased_seq, t.leased_at, t.job_id, t.id, 'scheduler', '{leased}', ARRAY[t.leased_at], NULL FROM farm.attempt t
+    UNION ALL
+    SELECT t.started_seq, t.started_at, t.job_id, t.id, 'worker:' || w.name, '{running}', ARRAY[t.started_at], NULL
+      FROM farm.attempt t JOIN farm.worker w ON w.id = t.worker_id WHERE t.started_seq IS NOT NULL
+    UNION ALL
+    SELECT t.finished_seq, t.ended_at, t.job_id, t.id, coalesce(t.actor, 'worker:' || w.name),
+           CASE WHEN f.folded THEN ARRAY['running', t.next_state] ELSE ARRAY[t.next_state] END, CASE WHEN f.folded THEN ARRAY[t.started_at, t.ended_at] ELSE ARRAY[t.ended_at] END,
+           nullif(jsonb_strip_nulls(jsonb_build_object('outcome', CASE WHEN t.outcome IN ('lost', 'failed') THEN t.outcome END, 'detail', t.message, 'digest', t.digest, 'class', t.fail_class)), '{}')
+      FROM farm.attempt t
+      JOIN farm.worker w ON w.id = t.worker_id
+     CROSS JOIN LATERAL (SELECT t.started_seq IS NULL AND t.started_at IS NOT NULL AND t.next_state IN ('succeeded', 'failed') AS folded) f
+     WHERE t.finished_seq IS NOT NULL;
+
+-- ---- who acts ----------------------------------------------------------------------------------------------
+
+-- For the events of the rest of the transaction: scheduler (also NULL), worker:NAME, operator:NAME; any other word is an operator's name.
+CREATE FUNCTION farm.actor(who text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN who IS NULL THEN 'scheduler' WHEN who = 'scheduler' OR who ~ '^(worker|operator):' THEN who ELSE 'operator:' || left(who, 200) END
 $$;
 
-CREATE FUNCTION farm.actor_of(attempt uuid) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT CASE s.actor
-           WHEN 'worker' THEN (SELECT 'worker:' || w.name FROM farm.attempt t JOIN farm.worker w ON w.id = t.worker_id WHERE t.id = attempt)
-           ELSE coalesce(s.actor, 'database:' || session_user)
-           END
-      FROM (SELECT nullif(current_setting('farm.actor', true), '') AS actor) s
+CREATE FUNCTION farm.act_as(actor text) RETURNS void LANGUAGE sql AS $$
+    SELECT set_config('farm.actor', farm.actor(actor), true)
 $$;
+
+-- Set by check_term: without it somebody writes by hand.
+CREATE FUNCTION farm.acting() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(nullif(current_setting('farm.actor', true), ''), 'database:' || session_user)
+$$;
+
+-- ---- what is written ---------------------------------------------------------------------------------------
 
 -- What the end of a transition adds to its event.
-CREATE FUNCTION farm.event_detail(j farm.job) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION farm.event_detail(j farm.job_state) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT nullif(jsonb_strip_nulls(jsonb_build_object('reason', j.reason, 'detail', j.detail, 'digest', j.digest, 'class', j.fail_class)), '{}')
 $$;
 
-CREATE FUNCTION farm.job_made() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO farm.event (job_id, actor, via, ats, detail)
-    SELECT n.id, farm.actor_of(NULL), ARRAY[n.state], ARRAY[now()], jsonb_strip_nulls(jsonb_build_object('because', n.because, 'of', n.because_of))
-      FROM new_rows n ORDER BY n.id;
-    PERFORM pg_notify('farm_change', 'jobs');
-    RETURN NULL;
-END $$;
-
-CREATE TRIGGER job_made AFTER INSERT ON farm.job
-    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION farm.job_made();
-
-CREATE FUNCTION farm.job_changed() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    bad record;
-BEGIN
-    SELECT n.id, o.state AS old, n.state AS new INTO bad
-      FROM old_rows o JOIN new_rows n ON n.id = o.id
-      LEFT JOIN farm.job_transition t ON t.from_state = o.state AND t.to_state = n.state
-     WHERE o.state <> n.state AND t.from_state IS NULL
-     ORDER BY n.id LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'job % cannot go from % to %', bad.id, bad.old, bad.new
-            USING ERRCODE = 'check_violation', TABLE = 'job', SCHEMA = 'farm', CONSTRAINT = 'job_transition';
-    END IF;
-
-    WITH moved AS (
-        SELECT n.id, coalesce(n.attempt_id, o.attempt_id) AS attempt, farm.actor_of(coalesce(n.attempt_id, o.attempt_id)) AS actor,
-               CASE WHEN f.folded THEN ARRAY['running', n.state] ELSE ARRAY[n.state] END AS via,
-               CASE WHEN f.folded THEN ARRAY[t.started_at, now()] ELSE ARRAY[now()] END AS ats,
-               farm.event_detail(n) AS detail
-          FROM old_rows o
-          JOIN new_rows n ON n.id = o.id
-          LEFT JOIN farm.attempt t ON t.id = o.attempt_id
-         CROSS JOIN LATERAL (SELECT o.state = 'leased' AND n.state IN ('succeeded', 'failed') AND t.started_at IS NOT NULL AS folded) f
-         WHERE o.state <> n.state
-    ), same_turn AS (
-        SELECT m.id, e.seq
-          FROM moved m
-         CROSS JOIN LATERAL (SELECT e.seq, e.turn, e.actor FROM farm.event e WHERE e.job_id = m.id ORDER BY e.seq DESC LIMIT 1) e
-         WHERE e.turn = pg_current_xact_id() AND e.actor = m.actor
+-- The jobs have just gone to the states they are in. Joins what the same actor did in the same turn.
+CREATE FUNCTION farm.log_moves(jobs bigint[]) RETURNS void LANGUAGE sql AS $$
+    WITH moved AS MATERIALIZED (
+        SELECT s.id, s.state, farm.event_detail(s) AS detail, e.seq
+          FROM farm.job_state s
+          LEFT JOIN LATERAL (SELECT q.seq, q.turn, q.actor FROM farm.event_log q WHERE q.job_id = s.id AND q.at >= now() ORDER BY q.seq DESC LIMIT 1) e
+            ON e.turn = pg_current_xact_id() AND e.actor = farm.acting()
+         WHERE s.id = ANY (jobs)
     ), folded AS (
-        UPDATE farm.event e
-           SET via = e.via || m.via, ats = e.ats || m.ats, attempt_id = coalesce(m.attempt, e.attempt_id), detail = coalesce(e.detail || m.detail, m.detail, e.detail)
-          FROM moved m JOIN same_turn s ON s.id = m.id
-         WHERE e.seq = s.seq
+        UPDATE farm.event_log e
+           SET via = e.via || m.state, ats = e.ats || now(), detail = coalesce(e.detail || m.detail, m.detail, e.detail)
+          FROM moved m
+         WHERE e.seq = m.seq AND e.job_id = m.id AND e.at >= now()
     )
-    INSERT INTO farm.event (job_id, attempt_id, actor, via, ats, detail)
-    SELECT m.id, m.attempt, m.actor, m.via, m.ats, m.detail
-      FROM moved m
-     WHERE NOT EXISTS (SELECT FROM same_turn s WHERE s.id = m.id)
-     ORDER BY m.id;
-    PERFORM pg_notify('farm_change', 'jobs');
-    RETURN NULL;
-END $$;
+    INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
+    SELECT m.id, farm.acting(), ARRAY[m.state], ARRAY[now()], m.detail FROM moved m WHERE m.seq IS NULL ORDER BY m.id
+$$;
 
-CREATE TRIGGER job_changed AFTER UPDATE ON farm.job
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION farm.job_changed();
+-- What a call answers: for each of `asked` in order, whether it is among `hit`. No join, which the planner, who expects a handful of rows, would make
+-- a loop of loops.
+CREATE FUNCTION farm.told(asked bigint[], hit bigint[], yes text, no text) RETURNS TABLE (job bigint, status text) LANGUAGE sql IMMUTABLE AS $$
+    SELECT g.id, CASE WHEN bool_or(g.hit) THEN yes ELSE no END
+      FROM (SELECT u.id, u.ord, false AS hit FROM unnest(asked) WITH ORDINALITY u (id, ord) UNION ALL SELECT h, NULL, true FROM unnest(hit) h) g
+     GROUP BY g.id ORDER BY min(g.ord)
+$$;
 
 -- A row that PostgreSQL refused: kept for people, with an event where it is about a job.
 CREATE FUNCTION farm.refuse(what text, object text, job bigint, attempt uuid, error text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO farm.quarantine (what, object, error) VALUES (what, object, left(error, 2000));
-    INSERT INTO farm.event (job_id, attempt_id, actor, via, ats, detail)
+    INSERT INTO farm.event_log (job_id, attempt_id, actor, via, ats, detail)
     VALUES (job, attempt, 'scheduler', '{}', '{}', jsonb_build_object('refused', what, 'error', left(error, 2000)));
 END $$;
+
+CREATE FUNCTION farm.job_illegal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'job % cannot go from % to %', NEW.id, OLD.state, NEW.state
+        USING ERRCODE = 'check_violation', TABLE = 'job_state', SCHEMA = 'farm', CONSTRAINT = 'job_transition';
+END $$;
+
+CREATE FUNCTION farm.job_by_hand() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO farm.event_log (job_id, attempt_id, actor, via, ats, detail)
+    VALUES (NEW.id, CASE WHEN NEW.state IN ('leased', 'running') THEN NEW.attempt_id WHEN OLD.state IN ('leased', 'running') THEN OLD.attempt_id END,
+            farm.acting(), ARRAY[NEW.state], ARRAY[now()], farm.event_detail(NEW));
+    PERFORM pg_notify('farm_change', 'jobs');
+    RETURN NULL;
+END $$;
+
+-- Conditions and not statement triggers: they cost a hot row some nanoseconds, where transition tables copy it twice.
+DO $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER job_illegal AFTER UPDATE ON farm.job_state FOR EACH ROW
+                    WHEN (OLD.state <> NEW.state AND (OLD.state || '' '' || NEW.state) <> ALL (%L::text[])) EXECUTE FUNCTION farm.job_illegal()',
+                   (SELECT array_agg(t.from_state || ' ' || t.to_state) FROM farm.job_transition t));
+END $$;
+CREATE TRIGGER job_by_hand AFTER UPDATE ON farm.job_state FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND coalesce(current_setting('farm.actor', true), '') = '') EXECUTE FUNCTION farm.job_by_hand();

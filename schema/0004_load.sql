@@ -12,6 +12,11 @@ RETURNS TABLE (id bigint, name text, site_id bigint, roles text[], public_key te
       FROM farm.worker w ORDER BY w.id
 $$;
 
+CREATE VIEW farm.named_image AS
+    SELECT i.id AS image_id, r.id AS ref_id, p.id AS repo_id, p.slug AS repository, r.name AS ref, i.name::text AS image,
+           p.slug || ':' || i.name || '@' || r.name AS title
+      FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id;
+
 -- repo:name@ref, as people write it.
 CREATE FUNCTION farm.image_title(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -34,7 +39,7 @@ END $$;
 
 CREATE FUNCTION farm.load_images(ids bigint[])
 RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text, recipe text, tests_key text, passing_digest text,
-               passing_repository text, parents bigint[], bases bigint[], removed boolean) LANGUAGE sql STABLE AS $$
+               passing_repository text, parents bigint[], bases bigint[], removed boolean, barred boolean) LANGUAGE sql STABLE AS $$
     WITH asked AS (
         SELECT unnest(ids) AS id
         UNION
@@ -42,13 +47,13 @@ RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text,
          WHERE ids IS NULL AND a.removed_at IS NULL AND i.removed_at IS NULL
         UNION
         SELECT a.id FROM farm.job j JOIN farm.image_arch a ON a.image_id = j.image_id
-         WHERE ids IS NULL AND j.state IN ('waiting', 'ready', 'leased', 'running')
+         WHERE ids IS NULL AND j.ended_at IS NULL
            AND (a.id = j.image_arch_id OR (j.image_arch_id IS NULL AND a.removed_at IS NULL))
     )
     SELECT a.id, i.id, p.slug || ':' || i.name || '@' || r.name, p.id, a.arch, a.recipe, a.tests_key, a.passing_digest, a.passing_repository,
            ARRAY(SELECT e.parent_arch_id FROM farm.image_parent e WHERE e.image_arch_id = a.id ORDER BY 1),
            ARRAY(SELECT e.base_id FROM farm.image_base e WHERE e.image_arch_id = a.id ORDER BY 1),
-           a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL
+           a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL, coalesce(i.spec->'publish'->>'when' = 'never', false)
       FROM asked q
       JOIN farm.image_arch a ON a.id = q.id
       JOIN farm.image i ON i.id = a.image_id
@@ -69,7 +74,7 @@ $$;
 -- The newest job of each (image, kind, arch, target site) that is wanted, and all that live. One index probe each, whatever the
 -- length of the history.
 CREATE FUNCTION farm.current_jobs() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
-    SELECT j.id FROM farm.job j WHERE j.state IN ('waiting', 'ready', 'leased', 'running')
+    SELECT j.id FROM farm.job j WHERE j.ended_at IS NULL
     UNION
     SELECT n.id
       FROM farm.image i
@@ -101,7 +106,7 @@ CREATE VIEW farm.job_row AS
            j.kind = 'test' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra') AS rerun
       FROM farm.job j
       JOIN farm.revision v ON v.id = j.revision_id
-      LEFT JOIN farm.attempt t ON t.id = j.attempt_id;
+      LEFT JOIN farm.job_state t ON t.id = j.id AND j.attempt_id IS NOT NULL;
 
 CREATE FUNCTION farm.load_jobs(ids bigint[])
 RETURNS TABLE (id bigint, kind text, image_id bigint, image_arch_id bigint, image_archs bigint[], target_site_id bigint, run_site_id bigint,

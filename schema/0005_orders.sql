@@ -102,15 +102,6 @@ BEGIN
           FROM (SELECT spec->'build' AS build) b);
 END $$;
 
--- The whole takes what the guest may take, and ten minutes to pull and to make the disk.
-CREATE FUNCTION farm.test_order(j farm.job, spec jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN (
-        SELECT jsonb_build_object(
-            'source', farm.pin_image(j.pins, 'image:' || j.image_arch_id, 'the image'), 'scripts', farm.artifact_ref(spec->>'scripts_key'), 'test', spec->'test',
-            'timeout_ms', coalesce((spec->'test'->>'timeout_ms')::bigint, 0) + 600000, 'silence_ms', 0));
-END $$;
-
 -- The farm parent whose layers begin the image's, which the plan marks `final`; none where that is an external base.
 CREATE FUNCTION farm.layer_parents(result farm.digest) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -120,7 +111,7 @@ BEGIN
               FROM farm.job j
               JOIN farm.image i ON i.id = j.image_id
               JOIN farm.spec s ON s.id = j.spec_id
-             WHERE j.digest = result AND j.kind = 'build' AND j.state = 'succeeded'
+             WHERE j.digest = result AND j.kind = 'build' AND j.state = 'succeeded' AND j.ended_at IS NOT NULL
              ORDER BY j.id DESC LIMIT 1
         )
         SELECT coalesce(jsonb_agg((b.pins->('image:' || pa.id)->>'repository') || '@' || (b.pins->('image:' || pa.id)->>'digest')), '[]')
@@ -153,26 +144,25 @@ BEGIN
          WHERE r.id = (j.pins->'release'->>'id')::bigint);
 END $$;
 
--- The order of a live attempt; NULL for one that has ended or was never made.
-CREATE FUNCTION farm.work_order(attempt uuid) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    j farm.job;
-    spec jsonb;
-    arch text;
-    more jsonb;
-BEGIN
-    SELECT q.* INTO j FROM farm.attempt t JOIN farm.job q ON q.id = t.job_id AND q.attempt_id = t.id WHERE t.id = attempt;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
-    SELECT s.body INTO spec FROM farm.spec s WHERE s.id = j.spec_id;
-    SELECT a.arch INTO arch FROM farm.image_arch a
-     WHERE a.id = j.image_arch_id OR (j.image_arch_id IS NULL AND a.image_id = j.image_id AND a.removed_at IS NULL)
-     ORDER BY a.id LIMIT 1;
-    more := CASE j.kind WHEN 'build' THEN farm.build_order(j, spec)
-                        WHEN 'test' THEN farm.test_order(j, spec)
-                        WHEN 'publish' THEN farm.publish_order(j)
-                        WHEN 'mirror' THEN farm.mirror_order(j) END;
-    RETURN jsonb_build_object('v', 1, 'kind', j.kind, 'job', farm.job_title(j.id), 'attempt', attempt, 'image', farm.image_title(j.image_id),
-                              'arch', arch, 'input_key', coalesce(j.input_key, more->>'digest')) || farm.must(more::text, 'the job has no work order')::jsonb;
-END $$;
+-- The orders of live attempts, each with its job; NULL for one that has ended or was never made.
+CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (ord bigint, job bigint, attempt uuid, work jsonb) LANGUAGE sql STABLE AS $$
+    SELECT u.ord, u.job, u.attempt,
+           CASE WHEN j.id IS NOT NULL THEN
+           jsonb_build_object('v', 1, 'kind', j.kind, 'job', j.kind || ':' || n.title || coalesce(':' || a.arch, ':' || t.name, ''), 'attempt', u.attempt, 'image', n.title,
+                              'arch', coalesce(a.arch, (SELECT o.arch FROM farm.image_arch o WHERE o.image_id = j.image_id AND o.removed_at IS NULL ORDER BY o.id LIMIT 1)),
+                              'input_key', coalesce(j.input_key, m.more->>'digest')) || farm.must(m.more::text, 'the job has no work order')::jsonb END
+      FROM unnest(jobs, attempts) WITH ORDINALITY u (job, attempt, ord)
+      LEFT JOIN farm.job j ON j.id = u.job AND j.attempt_id = u.attempt
+      LEFT JOIN farm.spec s ON s.id = j.spec_id
+      LEFT JOIN farm.named_image n ON n.image_id = j.image_id
+      LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
+      LEFT JOIN farm.site t ON t.id = j.target_site_id
+     CROSS JOIN LATERAL (
+          SELECT CASE j.kind
+                 WHEN 'test' THEN jsonb_build_object(
+                     'source', farm.pin_image(j.pins, 'image:' || j.image_arch_id, 'the image'),
+                     'scripts', CASE WHEN s.body->>'scripts_key' IS NOT NULL THEN farm.artifact_ref(s.body->>'scripts_key') END,
+                     -- The whole takes what the guest may take, and ten minutes to pull and to make the disk.
+                     'test', s.body->'test', 'timeout_ms', coalesce((s.body->'test'->>'timeout_ms')::bigint, 0) + 600000, 'silence_ms', 0)
+                 WHEN 'build' THEN farm.build_order(j, s.body) WHEN 'publish' THEN farm.publish_order(j) WHEN 'mirror' THEN farm.mirror_order(j) END AS more OFFSET 0) m
+$$;

@@ -1,18 +1,16 @@
 -- 0006_jobs: jobs become ready, are claimed, started, ended and opened again.
 --
 -- Each hot function is a pair. NAME_rows is the set-based work; NAME calls it once for all rows, and only when PostgreSQL refuses the
--- content of some row (class 22, 23, 42) once for each row, so that the bad one is quarantined and the others go on. Rows are locked in
--- the order of ids. Answers come in the order of the arguments.
-
-CREATE FUNCTION farm.lock_jobs(jobs bigint[]) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM FROM farm.job j WHERE j.id = ANY (jobs) ORDER BY j.id FOR NO KEY UPDATE;
-END $$;
+-- content of some row (class 22, 23, 42) once for each row, so that the bad one is quarantined and the others go on. Answers come in the order
+-- of the arguments.
+--
+-- Rows are not locked before they are changed: a lock is a write to the row and to the WAL, and the leader's one hot transaction is the only
+-- writer of job_state but for people; a deadlock with one of those is tried again (scheduler/db.c).
 
 -- A refused job shows why it stands still.
 CREATE FUNCTION farm.refuse_job(what text, job bigint, attempt uuid, error text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE farm.job j SET reason = 'quarantined', detail = left(error, 500), reason_since = now()
+    UPDATE farm.job_state j SET reason = 'quarantined', detail = left(error, 500), reason_since = now()
      WHERE j.id = job AND j.state IN ('waiting', 'ready');
     PERFORM farm.refuse(what, coalesce('job ' || job, 'attempt ' || attempt), job, attempt, error);
 END $$;
@@ -44,14 +42,12 @@ CREATE FUNCTION farm.full_pins(j farm.job, given jsonb) RETURNS jsonb LANGUAGE s
     END
 $$;
 
--- The digest that already satisfies a job, or NULL. Of a publish: the newest release is it, under the same tags and name. An abandoned
+-- The digest that already satisfies a publish or a mirror, or NULL. Of a publish: the newest release is it, under the same tags and name. An abandoned
 -- release, or a mirror attempt without a success since, may have moved the tags before it was given up: then what the rows say is not
 -- certain, and the job runs.
-CREATE FUNCTION farm.satisfied(j farm.job, spec jsonb, key text, pins jsonb) RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION farm.satisfied(j farm.job, spec jsonb, pins jsonb) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE
     WHEN j.forced > 0 THEN NULL
-    WHEN j.kind = 'build' THEN (SELECT b.digest FROM farm.build_result b WHERE b.input_key = key AND b.gone_at IS NULL)
-    WHEN j.kind = 'test' THEN (SELECT v.digest FROM farm.verdict v WHERE v.test_key = key AND v.passed)
     WHEN j.kind = 'publish' THEN (
         SELECT n.digest
           FROM (SELECT r.* FROM farm.release r WHERE r.image_id = j.image_id ORDER BY r.serial DESC LIMIT 1) n
@@ -66,37 +62,66 @@ CREATE FUNCTION farm.satisfied(j farm.job, spec jsonb, key text, pins jsonb) RET
     END
 $$;
 
+-- What the brain gives of a test's digest is taken as it is, when it says where that lies; builds and tests are looked up by their keys.
 CREATE FUNCTION farm.make_ready_rows(jobs bigint[], keys text[], pins jsonb[])
 RETURNS TABLE (job bigint, status text, digest text, repository text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    staging constant text := (SELECT s.value FROM farm.setting s WHERE s.name = 'staging_registry');
 BEGIN
-    PERFORM farm.lock_jobs(jobs);
     RETURN QUERY
-    WITH asked AS (
-        SELECT u.ord, u.id, j AS row, nullif(u.key, '') AS key, s.body AS spec, farm.full_pins(j, u.given) AS pins,
+    WITH asked AS MATERIALIZED (
+        SELECT u.ord, u.id, s.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, f.forced, f.created_at, nullif(u.key, '') AS key, u.given,
                -- A plan has moved on since: the brain may have formed the key from the new recipe.
-               coalesce(j.state = 'waiting' AND (j.kind <> 'build' OR a.recipe = s.body->>'recipe')
-                        AND (j.kind <> 'test' OR a.tests_key = s.body->>'tests_key'), false) AS live
+               CASE WHEN s.state <> 'waiting' THEN false
+                    WHEN s.kind = 'build' THEN a.recipe = p.body->>'recipe'
+                    WHEN s.kind = 'test' THEN a.tests_key = p.body->>'tests_key'
+                    ELSE s.state = 'waiting' END AS live
           FROM unnest(jobs, keys, pins) WITH ORDINALITY u (id, key, given, ord)
-          LEFT JOIN farm.job j ON j.id = u.id
-          LEFT JOIN farm.spec s ON s.id = j.spec_id
-          LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
+          LEFT JOIN farm.job_state s ON s.id = u.id
+          LEFT JOIN farm.job_fixed f ON f.id = u.id
+          LEFT JOIN farm.image_arch a ON a.id = f.image_arch_id
+          LEFT JOIN farm.spec p ON p.id = f.spec_id
+    ), known AS MATERIALIZED (
+        SELECT q.*, coalesce(b.digest, v.digest, o.done) AS done, coalesce(o.pins, q.given) AS pins
+          FROM asked q
+          LEFT JOIN farm.build_result b ON q.kind = 'build' AND q.forced = 0 AND b.input_key = q.key AND b.gone_at IS NULL
+          LEFT JOIN farm.verdict v ON q.kind = 'test' AND q.forced = 0 AND v.test_key = q.key AND v.passed
+          LEFT JOIN LATERAL (
+               SELECT g.pins, CASE WHEN q.kind IN ('publish', 'mirror') THEN farm.satisfied(j, p.body, g.pins) END AS done
+                 FROM farm.job j JOIN farm.spec p ON p.id = j.spec_id CROSS JOIN LATERAL (SELECT farm.full_pins(j, q.given) AS pins OFFSET 0) g
+                WHERE j.id = q.id AND (q.kind IN ('publish', 'mirror') OR (q.kind = 'test' AND q.given->('image:' || q.image_arch_id)->>'repository' IS NULL))) o ON true
+         WHERE q.live
     ), decided AS (
-        SELECT q.id, farm.satisfied(q.row, q.spec, q.key, q.pins) AS done,
-               CASE WHEN (q.row).kind IN ('build', 'test') THEN farm.must(q.key, 'no key was given') ELSE q.key END AS key,
-               CASE WHEN (q.row).kind = 'build' THEN q.pins ELSE farm.must(q.pins::text, 'nothing was released yet')::jsonb END AS pins
-          FROM asked q WHERE q.live
+        SELECT k.ord, k.id, k.kind, k.image_id, k.image_arch_id, k.revision_id, k.done, k.created_at,
+               CASE WHEN k.kind IN ('build', 'test') THEN farm.must(k.key, 'no key was given') ELSE k.key END AS key,
+               CASE WHEN k.kind = 'build' THEN coalesce(k.pins, '{}') ELSE farm.must(k.pins::text, 'nothing was released yet')::jsonb END AS pins,
+               CASE WHEN k.kind = 'mirror' THEN farm.site_repository(k.image_id, k.target_site_id)
+                    WHEN k.kind = 'publish' THEN farm.release_repository(k.image_id)
+                    WHEN k.done IS NOT NULL THEN farm.locate(k.done, NULL)
+                    WHEN k.kind = 'build' THEN farm.must(staging, 'the setting staging_registry is not set') || '/build/' || r.slug || '/' || i.name
+                    ELSE k.pins->('image:' || k.image_arch_id)->>'repository' END AS repository
+          FROM known k
+          JOIN farm.image i ON i.id = k.image_id
+          JOIN farm.ref e ON e.id = i.ref_id
+          JOIN farm.repo r ON r.id = e.repo_id
     ), moved AS (
-        UPDATE farm.job j
-           SET state = CASE WHEN d.done IS NULL THEN 'ready' ELSE 'skipped' END, input_key = d.key, pins = d.pins, digest = d.done,
-               repository = CASE WHEN d.done IS NULL THEN NULL
-                            WHEN j.kind = 'mirror' THEN farm.site_repository(j.image_id, j.target_site_id)
-                            WHEN j.kind = 'publish' THEN farm.release_repository(j.image_id) ELSE farm.locate(d.done, NULL) END,
+        UPDATE farm.job_state j
+           SET state = CASE WHEN d.done IS NULL THEN 'ready' ELSE 'skipped' END, input_key = d.key, pins = d.pins, digest = d.done, repository = d.repository,
                reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = CASE WHEN d.done IS NULL THEN now() END,
                ended_at = CASE WHEN d.done IS NOT NULL THEN now() END
           FROM decided d
          WHERE j.id = d.id
-        RETURNING j.id, j.state, j.digest, j.repository, j.kind, j.image_id, j.image_arch_id, j.revision_id
+        RETURNING d.ord, j.id, j.state, j.digest, j.repository, d.kind, d.image_id, d.image_arch_id, d.revision_id, d.created_at
+    ), same_turn AS (
+        UPDATE farm.event_log e SET via = e.via || m.state, ats = e.ats || now(), detail = coalesce(e.detail, '{}') || jsonb_strip_nulls(jsonb_build_object('digest', m.digest))
+          FROM moved m
+         WHERE m.created_at = now() AND e.job_id = m.id AND e.at = now() AND e.turn = pg_current_xact_id() AND e.actor = 'scheduler'
+        RETURNING m.id
+    ), told AS (
+        INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
+        SELECT m.id, 'scheduler', ARRAY[m.state], ARRAY[now()], CASE WHEN m.digest IS NOT NULL THEN jsonb_build_object('digest', m.digest) END
+          FROM moved m WHERE m.created_at < now() OR m.id NOT IN (SELECT t.id FROM same_turn t)
     ), passed AS (
         UPDATE farm.image_arch a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial, failures = 0, breaker_since = NULL
           FROM moved m JOIN farm.revision v ON v.id = m.revision_id
@@ -108,9 +133,13 @@ BEGIN
            AND r.serial = (SELECT max(n.serial) FROM farm.release n WHERE n.image_id = m.image_id AND n.state = 'released')
            AND v.serial > (SELECT o.serial FROM farm.revision o WHERE o.id = r.revision_id)
     )
-    SELECT q.id, coalesce(m.state, 'stale'), m.digest::text, m.repository
-      FROM asked q LEFT JOIN moved m ON m.id = q.id
-     ORDER BY q.ord;
+    -- Both lists as one, and no join of them: see farm.told.
+    SELECT min(g.id), coalesce(max(g.state), 'stale'), max(g.digest), max(g.repository)
+      FROM (SELECT q.ord, q.id, NULL AS state, NULL AS digest, NULL AS repository FROM asked q
+            UNION ALL
+            SELECT m.ord, m.id, m.state, m.digest::text, CASE WHEN m.state = 'skipped' THEN m.repository END FROM moved m) g
+     GROUP BY g.ord ORDER BY g.ord;
+    PERFORM pg_notify('farm_change', 'jobs');
 END $$;
 
 CREATE FUNCTION farm.make_ready(jobs bigint[], keys text[], pins jsonb[])
@@ -133,55 +162,62 @@ END $$;
 -- waiting (its back-off is over) -> ready, with the key and pins it has.
 CREATE FUNCTION farm.retry_ready(jobs bigint[]) RETURNS TABLE (job bigint, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    moved bigint[];
 BEGIN
-    PERFORM farm.my_term(), farm.lock_jobs(jobs);
-    RETURN QUERY
-    WITH moved AS (
-        UPDATE farm.job j SET state = 'ready', reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = now()
+    PERFORM farm.my_term();
+    WITH now_ready AS (
+        UPDATE farm.job_state j SET state = 'ready', reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = now()
          WHERE j.id = ANY (jobs) AND j.state = 'waiting' AND j.pins IS NOT NULL
         RETURNING j.id
     )
-    SELECT u.id, CASE WHEN m.id IS NULL THEN 'stale' ELSE 'ready' END
-      FROM unnest(jobs) WITH ORDINALITY u (id, ord) LEFT JOIN moved m ON m.id = u.id ORDER BY u.ord;
+    SELECT coalesce(array_agg(n.id), '{}') INTO moved FROM now_ready n;
+    PERFORM farm.log_moves(moved), pg_notify('farm_change', 'jobs');
+    RETURN QUERY SELECT * FROM farm.told(jobs, moved, 'ready', 'stale');
 END $$;
 
 -- Why a job does not run. No transition, so no event.
 CREATE FUNCTION farm.set_waiting(jobs bigint[], reasons text[], details text[]) RETURNS TABLE (job bigint, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM farm.my_term(), farm.lock_jobs(jobs);
-    RETURN QUERY
-    WITH told AS (
-        UPDATE farm.job j
-           SET reason = u.reason, detail = left(u.detail, 500), reason_since = CASE WHEN j.reason IS DISTINCT FROM u.reason THEN now() ELSE j.reason_since END
-          FROM unnest(jobs, reasons, details) u (id, reason, detail)
-         WHERE j.id = u.id AND j.state IN ('waiting', 'ready', 'leased', 'running')
-        RETURNING j.id
-    )
-    SELECT u.id, CASE WHEN t.id IS NULL THEN 'stale' ELSE 'ok' END
-      FROM unnest(jobs) WITH ORDINALITY u (id, ord) LEFT JOIN told t ON t.id = u.id ORDER BY u.ord;
+    PERFORM farm.my_term();
+    UPDATE farm.job_state j
+       SET reason = u.reason, detail = left(u.detail, 500), reason_since = CASE WHEN j.reason IS DISTINCT FROM u.reason THEN now() ELSE j.reason_since END
+      FROM unnest(jobs, reasons, details) u (id, reason, detail)
+     WHERE j.id = u.id AND j.ended_at IS NULL;
+    RETURN QUERY SELECT u.id, CASE WHEN s.id IS NULL OR s.ended_at IS NOT NULL THEN 'stale' ELSE 'ok' END
+                   FROM unnest(jobs) WITH ORDINALITY u (id, ord) LEFT JOIN farm.job_state s ON s.id = u.id ORDER BY u.ord;
 END $$;
 
 -- -> superseded or cancelled. A live attempt ends as cancelled; a release under way is abandoned.
 CREATE FUNCTION farm.end_jobs_rows(jobs bigint[], states text[], actors text[]) RETURNS TABLE (job bigint, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    live bigint[];
+    ended bigint[] := '{}';
+    queued bigint[];
+    running bigint[];
     who text;
 BEGIN
-    PERFORM farm.lock_jobs(jobs);
-    live := ARRAY(SELECT j.id FROM farm.job j WHERE j.id = ANY (jobs) AND j.state IN ('waiting', 'ready', 'leased', 'running'));
-    UPDATE farm.attempt t SET ended_at = now(), outcome = 'cancelled' WHERE t.job_id = ANY (live) AND t.ended_at IS NULL;
-    UPDATE farm.release r SET state = 'abandoned' WHERE r.job_id = ANY (live) AND r.state = 'publishing';
-    FOR who IN SELECT DISTINCT coalesce(a, 'scheduler') FROM unnest(actors) a ORDER BY 1 LOOP
+    FOR who IN SELECT DISTINCT farm.actor(a) FROM unnest(actors) a ORDER BY 1 LOOP
         PERFORM farm.act_as(who);
-        UPDATE farm.job j SET state = u.state, attempt_id = NULL, repository = NULL, ended_at = now(), reason = NULL, detail = NULL, reason_since = now()
-          FROM unnest(jobs, states, actors) u (id, state, actor)
-         WHERE j.id = u.id AND j.id = ANY (live) AND coalesce(u.actor, 'scheduler') = who;
+        WITH asked AS (
+            SELECT u.id, u.state FROM unnest(jobs, states, actors) u (id, state, actor) WHERE farm.actor(u.actor) = who
+        ), cut AS (
+            UPDATE farm.job_state j
+               SET state = a.state, ended_at = now(), reason = NULL, detail = NULL, reason_since = now(), repository = NULL,
+                   outcome = 'cancelled', next_state = a.state, actor = who, finished_at = now(), finished_seq = nextval('farm.event_seq')
+              FROM asked a WHERE j.id = a.id AND j.state IN ('leased', 'running') RETURNING j.id
+        ), left_queue AS (
+            UPDATE farm.job_state j SET state = a.state, ended_at = now(), reason = NULL, detail = NULL, reason_since = now(), repository = NULL
+              FROM asked a WHERE j.id = a.id AND j.state IN ('waiting', 'ready') RETURNING j.id
+        )
+        SELECT ARRAY(SELECT l.id FROM left_queue l), ARRAY(SELECT c.id FROM cut c) INTO queued, running;
+        PERFORM farm.log_moves(queued);
+        ended := ended || queued || running;
     END LOOP;
-    PERFORM farm.act_as('scheduler');
-    RETURN QUERY SELECT u.id, CASE WHEN u.id = ANY (live) THEN 'ok' ELSE 'stale' END
-                   FROM unnest(jobs) WITH ORDINALITY u (id, ord) ORDER BY u.ord;
+    UPDATE farm.release r SET state = 'abandoned' WHERE r.job_id = ANY (ended) AND r.state = 'publishing';
+    PERFORM farm.act_as('scheduler'), pg_notify('farm_change', 'jobs');
+    RETURN QUERY SELECT * FROM farm.told(jobs, ended, 'ok', 'stale');
 END $$;
 
 CREATE FUNCTION farm.end_jobs(jobs bigint[], states text[], actors text[]) RETURNS TABLE (job bigint, status text) LANGUAGE plpgsql AS $$
@@ -205,24 +241,28 @@ CREATE FUNCTION farm.reopen(jobs bigint[], actors text[]) RETURNS TABLE (job big
 #variable_conflict use_column
 DECLARE
     done bigint[] := '{}';
+    opened bigint[];
+    moved bigint[];
     who text;
 BEGIN
-    PERFORM farm.my_term(), farm.lock_jobs(jobs);
-    FOR who IN SELECT DISTINCT coalesce(a, 'scheduler') FROM unnest(actors) a ORDER BY 1 LOOP
+    PERFORM farm.my_term();
+    FOR who IN SELECT DISTINCT farm.actor(a) FROM unnest(actors) a ORDER BY 1 LOOP
         PERFORM farm.act_as(who);
-        WITH opened AS (
-            UPDATE farm.job j
+        WITH asked AS (
+            SELECT s.id, s.state <> 'waiting' AS moves FROM unnest(jobs, actors) u (id, actor) JOIN farm.job_state s ON s.id = u.id
+             WHERE farm.actor(u.actor) = who AND (s.state IN ('failed', 'cancelled') OR (s.state IN ('waiting', 'ready') AND s.reason = 'quarantined'))
+        ), now_open AS (
+            UPDATE farm.job_state j
                SET state = 'waiting', losses = 0, not_before = NULL, reason = NULL, detail = NULL, reason_since = now(), fail_class = NULL,
                    ended_at = NULL, ready_at = NULL, input_key = NULL, pins = NULL, digest = NULL, repository = NULL
-              FROM unnest(jobs, actors) u (id, actor)
-             WHERE j.id = u.id AND coalesce(u.actor, 'scheduler') = who
-               AND (j.state IN ('failed', 'cancelled') OR (j.state IN ('waiting', 'ready') AND j.reason = 'quarantined'))
-            RETURNING j.id
+              FROM asked a WHERE j.id = a.id
+            RETURNING j.id, a.moves
         )
-        SELECT done || coalesce(array_agg(o.id), '{}') INTO done FROM opened o;
-        PERFORM farm.close_breakers(ARRAY(SELECT j.image_arch_id FROM farm.job j WHERE j.id = ANY (done) AND j.image_arch_id IS NOT NULL));
+        SELECT coalesce(array_agg(o.id), '{}'), coalesce(array_agg(o.id) FILTER (WHERE o.moves), '{}') INTO opened, moved FROM now_open o;
+        PERFORM farm.log_moves(moved);
+        done := done || opened;
+        PERFORM farm.close_breakers(ARRAY(SELECT j.image_arch_id FROM farm.job_fixed j WHERE j.id = ANY (opened) AND j.image_arch_id IS NOT NULL));
     END LOOP;
-    PERFORM farm.act_as('scheduler');
-    RETURN QUERY SELECT u.id, CASE WHEN u.id = ANY (done) THEN 'ok' ELSE 'stale' END
-                   FROM unnest(jobs) WITH ORDINALITY u (id, ord) ORDER BY u.ord;
+    PERFORM farm.act_as('scheduler'), pg_notify('farm_change', 'jobs');
+    RETURN QUERY SELECT * FROM farm.told(jobs, done, 'ok', 'stale');
 END $$;

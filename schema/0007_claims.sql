@@ -40,7 +40,8 @@ BEGIN
     END IF;
 END $$;
 
--- Before the first tag moves: ok (the row stands, perhaps since an earlier attempt of this job), busy or outdated.
+-- Before the first tag moves: ok (the row stands, perhaps since an earlier attempt of this job), busy or outdated (also where the ref may
+-- not publish any more).
 CREATE FUNCTION farm.open_release(job_id bigint) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     j farm.job;
@@ -53,7 +54,9 @@ DECLARE
 BEGIN
     SELECT q.* INTO j FROM farm.job q WHERE q.id = job_id;
     PERFORM FROM farm.image i WHERE i.id = j.image_id FOR NO KEY UPDATE;
-    PERFORM farm.check_right(j.image_id, 'publish');
+    IF NOT farm.has_right(j.image_id, 'publish') THEN
+        RETURN 'outdated';
+    END IF;
     SELECT s.body INTO spec FROM farm.spec s WHERE s.id = j.spec_id;
     SELECT v.serial INTO mine FROM farm.revision v WHERE v.id = j.revision_id;
     IF EXISTS (SELECT FROM farm.release r JOIN farm.revision v ON v.id = r.revision_id
@@ -85,14 +88,23 @@ BEGIN
     RETURN 'ok';
 END $$;
 
--- Where the result of an attempt is going to lie.
-CREATE FUNCTION farm.destination(j farm.job) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- Before another attempt takes its place, the newest one of each of the jobs goes to where the others are.
+CREATE FUNCTION farm.put_past(jobs bigint[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO farm.attempt_past (id, job_id, number, worker_id, boot_id, term, leased_at, leased_seq, started_at, started_seq, finished_at, finished_seq, outcome, next_state,
+                                   actor, class, phase, code, step, message, size, digest, result)
+    SELECT s.attempt_id, s.id, s.attempts, s.worker_id, s.boot_id, s.term, s.leased_at, s.leased_seq, s.started_at, s.started_seq, s.finished_at, s.finished_seq, s.outcome, s.next_state,
+           s.actor, s.class, s.phase, s.code, s.step, s.message, s.size, CASE WHEN s.outcome = 'succeeded' THEN s.digest END, s.result
+      FROM farm.job_state s WHERE s.id = ANY (jobs) AND s.attempts > 0 AND s.state = 'ready'
+$$;
+
+CREATE FUNCTION farm.check_workers(workers bigint[]) RETURNS void LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    missing bigint;
 BEGIN
-    RETURN (
-        SELECT CASE j.kind WHEN 'build' THEN farm.build_repository(j.image_id)
-                           WHEN 'test' THEN j.pins->('image:' || j.image_arch_id)->>'repository'
-                           WHEN 'publish' THEN farm.release_repository(j.image_id)
-                           WHEN 'mirror' THEN farm.site_repository(j.image_id, j.target_site_id) END);
+    SELECT u.id INTO missing FROM (SELECT DISTINCT unnest(workers) AS id) u LEFT JOIN farm.worker w ON w.id = u.id WHERE w.id IS NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no worker %', missing USING ERRCODE = 'foreign_key_violation';
+    END IF;
 END $$;
 
 CREATE FUNCTION farm.claim_rows(jobs bigint[], attempts uuid[], workers bigint[], boots uuid[])
@@ -100,34 +112,35 @@ RETURNS TABLE (job bigint, status text, work jsonb) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     my_term constant bigint := farm.my_term();
-    ready bigint[];
     busy bigint[] := '{}';
     outdated bigint[] := '{}';
     publish bigint;
 BEGIN
-    PERFORM farm.lock_jobs(jobs);
-    ready := ARRAY(SELECT j.id FROM farm.job j WHERE j.id = ANY (jobs) AND j.state = 'ready');
-    FOR publish IN SELECT j.id FROM farm.job j WHERE j.id = ANY (ready) AND j.kind = 'publish' ORDER BY j.id LOOP
+    PERFORM farm.check_workers(workers);
+    FOR publish IN SELECT s.id FROM farm.job_state s WHERE s.id = ANY (jobs) AND s.kind = 'publish' AND s.state = 'ready' ORDER BY s.id LOOP
         CASE farm.open_release(publish)
             WHEN 'busy' THEN busy := busy || publish;
             WHEN 'outdated' THEN outdated := outdated || publish;
-            ELSE NULL;
+            ELSE UPDATE farm.job_state s SET repository = r.repository FROM farm.release r WHERE s.id = publish AND r.job_id = publish AND r.state = 'publishing';
         END CASE;
     END LOOP;
-
-    INSERT INTO farm.attempt (id, job_id, worker_id, boot_id, term, number)
-    SELECT u.attempt, j.id, u.worker, u.boot, my_term, j.attempts + 1
-      FROM unnest(jobs, attempts, workers, boots) u (job, attempt, worker, boot)
-      JOIN farm.job j ON j.id = u.job
-     WHERE j.id = ANY (ready) AND NOT j.id = ANY (busy || outdated);
-    UPDATE farm.job j
-       SET state = 'leased', attempt_id = t.id, attempts = t.number, repository = farm.destination(j), reason = NULL, detail = NULL, reason_since = now()
-      FROM farm.attempt t
-     WHERE t.id = ANY (claim_rows.attempts) AND t.job_id = j.id AND t.ended_at IS NULL AND j.state = 'ready';
+    outdated := outdated || ARRAY(SELECT f.id FROM farm.job_state s JOIN farm.job_fixed f ON f.id = s.id
+                                   WHERE s.id = ANY (jobs) AND s.kind = 'mirror' AND s.state = 'ready' AND NOT farm.has_right(f.image_id, 'mirror'));
+    PERFORM farm.put_past(jobs);
+    WITH leased AS (
+        UPDATE farm.job_state s
+           SET state = 'leased', attempts = s.attempts + 1, attempt_id = u.attempt, worker_id = u.worker, boot_id = u.boot, term = my_term,
+               leased_at = now(), leased_seq = nextval('farm.event_seq'), started_at = NULL, started_seq = NULL, finished_at = NULL, finished_seq = NULL,
+               outcome = NULL, next_state = NULL, actor = NULL, class = NULL, phase = NULL, code = NULL, step = NULL, message = NULL, size = NULL, result = NULL,
+               reason = NULL, detail = NULL, reason_since = now()
+          FROM unnest(jobs, claim_rows.attempts, workers, boots) u (job, attempt, worker, boot)
+         WHERE s.id = u.job AND s.state = 'ready' AND (s.kind IN ('build', 'test') OR s.id <> ALL (busy || outdated))
+        RETURNING s.id, s.attempt_id
+    )
+    INSERT INTO farm.attempt_of (id, job_id) SELECT l.attempt_id, l.id FROM leased l;
     RETURN QUERY
-    SELECT u.job, CASE WHEN u.job = ANY (busy) THEN 'busy' WHEN u.job = ANY (outdated) THEN 'outdated' WHEN u.job = ANY (ready) THEN 'ok' ELSE 'stale' END,
-           CASE WHEN u.job = ANY (ready) AND NOT u.job = ANY (busy || outdated) THEN farm.work_order(u.attempt) END
-      FROM unnest(jobs, attempts) WITH ORDINALITY u (job, attempt, ord) ORDER BY u.ord;
+    SELECT w.job, CASE WHEN w.work IS NOT NULL THEN 'ok' WHEN w.job = ANY (busy) THEN 'busy' WHEN w.job = ANY (outdated) THEN 'outdated' ELSE 'stale' END, w.work
+      FROM farm.work_orders(jobs, claim_rows.attempts) w ORDER BY w.ord;
 END $$;
 
 CREATE FUNCTION farm.claim(jobs bigint[], attempts uuid[], workers bigint[], boots uuid[])
@@ -136,6 +149,7 @@ RETURNS TABLE (job bigint, status text, work jsonb) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.claim_rows(jobs, attempts, workers, boots);
+    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(jobs) LOOP
         BEGIN
@@ -150,24 +164,20 @@ END $$;
 -- leased -> running: ok, duplicate (it runs already), fenced (it has ended), unknown.
 CREATE FUNCTION farm.start_rows(attempts uuid[], ago_us bigint[]) RETURNS TABLE (attempt uuid, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    mark constant bigint := nextval('farm.event_seq');
 BEGIN
-    PERFORM farm.lock_jobs(ARRAY(SELECT t.job_id FROM farm.attempt t WHERE t.id = ANY (attempts)));
-    PERFORM farm.act_as('worker');
+    UPDATE farm.job_state s
+       SET state = 'running', reason = NULL, detail = NULL, started_at = greatest(s.leased_at, now() - greatest(u.ago, 0) * interval '1 microsecond'),
+           started_seq = nextval('farm.event_seq')
+      FROM unnest(start_rows.attempts, ago_us) u (id, ago) JOIN farm.attempt_of k ON k.id = u.id
+     WHERE s.id = k.job_id AND s.attempt_id = u.id AND s.state = 'leased';
     RETURN QUERY
-    WITH asked AS (
-        SELECT u.ord, u.id, u.ago, t.job_id,
-               CASE WHEN t.id IS NULL THEN 'unknown' WHEN t.ended_at IS NOT NULL THEN 'fenced' WHEN j.state = 'running' THEN 'duplicate' ELSE 'ok' END AS status
-          FROM unnest(attempts, ago_us) WITH ORDINALITY u (id, ago, ord)
-          LEFT JOIN farm.attempt t ON t.id = u.id
-          LEFT JOIN farm.job j ON j.id = t.job_id AND j.attempt_id = t.id
-    ), begun AS (
-        UPDATE farm.attempt t SET started_at = greatest(t.leased_at, now() - greatest(q.ago, 0) * interval '1 microsecond')
-          FROM asked q WHERE t.id = q.id AND q.status = 'ok'
-    ), moved AS (
-        UPDATE farm.job j SET state = 'running', reason = NULL, detail = NULL FROM asked q WHERE j.id = q.job_id AND q.status = 'ok'
-    )
-    SELECT q.id, q.status FROM asked q ORDER BY q.ord;
-    PERFORM farm.act_as('scheduler');
+    SELECT u.id, CASE WHEN k.id IS NULL THEN 'unknown' WHEN s.state IS DISTINCT FROM 'running' THEN 'fenced' WHEN s.started_seq > mark THEN 'ok' ELSE 'duplicate' END
+      FROM unnest(start_rows.attempts) WITH ORDINALITY u (id, ord)
+      LEFT JOIN farm.attempt_of k ON k.id = u.id
+      LEFT JOIN farm.job_state s ON s.id = k.job_id AND s.attempt_id = u.id
+     ORDER BY u.ord;
 END $$;
 
 CREATE FUNCTION farm.start(attempts uuid[], ago_us bigint[]) RETURNS TABLE (attempt uuid, status text) LANGUAGE plpgsql AS $$
@@ -175,6 +185,7 @@ CREATE FUNCTION farm.start(attempts uuid[], ago_us bigint[]) RETURNS TABLE (atte
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.start_rows(attempts, ago_us);
+    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(attempts) LOOP
         BEGIN

@@ -40,7 +40,7 @@ BEGIN
     ON CONFLICT (hash) DO NOTHING;
 
     WITH made_now AS (
-        INSERT INTO farm.job (kind, image_id, image_arch_id, target_site_id, revision_id, spec_id, because, because_of, run_site_id, needs, priority, forced)
+        INSERT INTO farm.job_fixed (kind, image_id, image_arch_id, target_site_id, revision_id, spec_id, because, because_of, run_site_id, needs, priority, forced)
         SELECT w.kind, w.image_id, w.image_arch_id, w.target_site_id, w.revision_id, s.id, w.because, w.because_of,
                coalesce(w.target_site_id, farm.run_site(b.body)), farm.job_needs(w.kind, b.body), coalesce((b.body->>'priority')::int, 0), add_jobs.forced
           FROM unnest(wanted) WITH ORDINALITY w (kind, image_id, image_arch_id, target_site_id, revision_id, because, because_of, ord)
@@ -49,9 +49,15 @@ BEGIN
          CROSS JOIN LATERAL (SELECT coalesce(a.spec, i.spec) AS body) b
           JOIN farm.spec s ON s.hash = sha256(convert_to(b.body::text, 'UTF8'))
          ORDER BY w.ord
-        RETURNING id
+        RETURNING id, kind, because, because_of
+    ), states AS (
+        INSERT INTO farm.job_state (id, kind) SELECT m.id, m.kind FROM made_now m ORDER BY m.id
+    ), told AS (
+        INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
+        SELECT m.id, farm.acting(), '{waiting}', ARRAY[now()], jsonb_strip_nulls(jsonb_build_object('because', m.because, 'of', m.because_of)) FROM made_now m ORDER BY m.id
     )
     SELECT coalesce(array_agg(m.id ORDER BY m.id), '{}') INTO made FROM made_now m;
+    PERFORM pg_notify('farm_change', 'jobs') WHERE cardinality(made) > 0;
     RETURN made;
 END $$;
 
@@ -100,11 +106,11 @@ END $$;
 CREATE FUNCTION farm.has_release(image bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM farm.release r WHERE r.image_id = image AND r.state = 'released')
            OR EXISTS (SELECT FROM farm.job j WHERE j.image_id = image AND j.image_arch_id IS NULL AND j.kind = 'publish'
-                                              AND j.state IN ('waiting', 'ready', 'leased', 'running'))
+                                              AND j.ended_at IS NULL)
 $$;
 
 CREATE FUNCTION farm.is_manual(spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT coalesce(spec->'publish'->>'when', 'tested') = 'manual'
+    SELECT coalesce(spec->'publish'->>'when', 'tested') <> 'tested'
 $$;
 
 -- One job for each of the kinds and each architecture or site of an image, in the order of the chain.
@@ -147,7 +153,7 @@ BEGIN
     wanted := ARRAY(SELECT w FROM unnest(wanted) w
                      WHERE NOT EXISTS (SELECT FROM farm.job o
                                         WHERE o.image_id = w.image_id AND o.kind = w.kind AND o.image_arch_id IS NOT DISTINCT FROM w.image_arch_id
-                                          AND o.target_site_id IS NOT DISTINCT FROM w.target_site_id AND o.state IN ('waiting', 'ready', 'leased', 'running')));
+                                          AND o.target_site_id IS NOT DISTINCT FROM w.target_site_id AND o.ended_at IS NULL));
     -- The release registry has lost a release: the same digest is published once more, which only a forced job does.
     RETURN farm.add_jobs(ARRAY(SELECT w FROM unnest(wanted) w WHERE j.kind = 'mirror' AND w.kind = 'publish'), nextval('farm.forced'))
            || farm.add_jobs(ARRAY(SELECT w FROM unnest(wanted) w WHERE j.kind <> 'mirror' OR w.kind <> 'publish'), 0);

@@ -1,5 +1,9 @@
 -- 0009_results: the end of an attempt, and what it proves.
 
+CREATE FUNCTION farm.job_of(attempt uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT k.job_id FROM farm.attempt_of k WHERE k.id = attempt
+$$;
+
 -- One result with the rows it concerns.
 CREATE TYPE farm.outcome AS (
     ord           bigint,
@@ -58,8 +62,9 @@ BEGIN
                j.repository, p.ordered, l.lost, g.gone, u.result)::farm.outcome ORDER BY u.ord)
       INTO judged
       FROM unnest(attempts, workers, results, next_states, reasons, not_before_us) WITH ORDINALITY u (attempt, worker, result, next, reason, not_before, ord)
-      LEFT JOIN farm.attempt t ON t.id = u.attempt
-      LEFT JOIN farm.job j ON j.id = t.job_id
+      LEFT JOIN farm.attempt_of k ON k.id = u.attempt
+      LEFT JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id
+      LEFT JOIN farm.job j ON j.id = k.job_id
      CROSS JOIN LATERAL (SELECT min(e.value->>'digest') AS ordered FROM jsonb_each(coalesce(j.pins, '{}')) e WHERE j.kind <> 'build') p
      CROSS JOIN LATERAL (SELECT CASE WHEN u.result->>'outcome' = 'failed' AND u.result->>'code' IN ('digest-gone', 'base-not-found')
                                      THEN coalesce(substring(u.result->>'message' FROM 'sha256:[0-9a-f]{64}'), p.ordered) END AS lost) l
@@ -83,22 +88,18 @@ BEGIN
     RETURN ARRAY(SELECT j FROM unnest(judged) j);
 END $$;
 
-CREATE FUNCTION farm.record_attempts(done farm.outcome[]) RETURNS void LANGUAGE sql AS $$
-    UPDATE farm.attempt t
-       SET ended_at = now(), outcome = o.outcome, fail_class = o.class, code = left(o.result->>'code', 100), step = left(o.result->>'step', 1000),
-           message = left(o.result->>'message', 1000), digest = o.digest, size = (o.result->>'size')::bigint, detail = o.result->'detail',
-           started_at = coalesce(t.started_at, greatest(t.leased_at, now() - greatest((o.result->>'started_ago_us')::bigint, 0) * interval '1 microsecond'))
-      FROM unnest(done) o WHERE t.id = o.attempt
-$$;
-
-CREATE FUNCTION farm.record_jobs(done farm.outcome[]) RETURNS void LANGUAGE sql AS $$
-    UPDATE farm.job j
-       SET state = o.next, attempt_id = NULL, reason = CASE WHEN o.next <> 'succeeded' THEN o.reason END, reason_since = now(),
+CREATE FUNCTION farm.record_ends(done farm.outcome[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE farm.job_state j
+       SET state = o.next, reason = CASE WHEN o.next <> 'succeeded' THEN o.reason END, reason_since = now(),
            detail = CASE WHEN o.next <> 'succeeded' THEN left(o.result->>'message', 500) END,
            not_before = CASE WHEN o.next = 'waiting' THEN o.not_before END, ready_at = CASE WHEN o.next = 'ready' THEN now() ELSE j.ready_at END,
-           digest = o.digest, repository = CASE WHEN o.next = 'succeeded' THEN j.repository END,
+           digest = o.digest, repository = CASE WHEN o.next IN ('succeeded', 'waiting', 'ready') THEN j.repository END,
            fail_class = CASE WHEN o.next = 'failed' THEN coalesce(o.class, 'infra') END,
-           ended_at = CASE WHEN o.next NOT IN ('waiting', 'ready') THEN now() END
+           ended_at = CASE WHEN o.next NOT IN ('waiting', 'ready') THEN now() END,
+           outcome = o.outcome, next_state = o.next, finished_at = now(), finished_seq = nextval('farm.event_seq'), class = o.class,
+           code = left(o.result->>'code', 100), step = left(o.result->>'step', 1000), message = left(o.result->>'message', 1000),
+           size = (o.result->>'size')::bigint, result = o.result->'detail',
+           started_at = coalesce(j.started_at, greatest(j.leased_at, now() - greatest((o.result->>'started_ago_us')::bigint, 0) * interval '1 microsecond'))
       FROM unnest(done) o WHERE j.id = o.job
 $$;
 
@@ -114,7 +115,7 @@ $$;
 CREATE FUNCTION farm.record_verdicts(done farm.outcome[]) RETURNS void LANGUAGE sql AS $$
     INSERT INTO farm.verdict (test_key, digest, passed, flaky, attempt_id, detail)
     SELECT DISTINCT ON (o.input_key) o.input_key, o.ordered, o.next = 'succeeded',
-           o.next = 'succeeded' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = o.job AND f.outcome = 'failed' AND f.fail_class <> 'infra'),
+           o.next = 'succeeded' AND EXISTS (SELECT FROM farm.attempt_past f WHERE f.job_id = o.job AND f.outcome = 'failed' AND f.class <> 'infra'),
            o.attempt, o.result->'detail'
       FROM unnest(done) o WHERE o.kind = 'test' AND (o.next = 'succeeded' OR (o.next = 'failed' AND o.class <> 'infra')) ORDER BY o.input_key
     ON CONFLICT (test_key) DO UPDATE
@@ -154,14 +155,9 @@ DECLARE
     o farm.outcome;
     remade bigint[];
 BEGIN
-    PERFORM farm.lock_jobs(ARRAY(SELECT t.job_id FROM farm.attempt t WHERE t.id = ANY (attempts)));
     judged := farm.judge(attempts, workers, results, next_states, reasons, not_before_us);
     done := ARRAY(SELECT q FROM unnest(judged) q WHERE q.status = 'accepted');
-    PERFORM farm.act_as('worker');
-    PERFORM farm.record_attempts(done), farm.record_builds(done), farm.record_verdicts(done), farm.record_releases(done),
-            farm.record_presence(done), farm.record_jobs(done);
-    PERFORM farm.act_as('scheduler');
-    PERFORM farm.count_failures(done);
+    PERFORM farm.record_builds(done), farm.record_verdicts(done), farm.record_releases(done), farm.record_presence(done), farm.record_ends(done), farm.count_failures(done);
     PERFORM pg_notify('farm_change', CASE q.kind WHEN 'publish' THEN 'releases' ELSE 'presence' END)
        FROM unnest(done) q WHERE q.kind IN ('publish', 'mirror') AND q.next = 'succeeded';
     FOREACH o IN ARRAY judged LOOP
@@ -183,15 +179,90 @@ RETURNS TABLE (attempt uuid, status text, job bigint, digest text, repository te
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.finish_rows(attempts, workers, results, next_states, reasons, not_before_us);
+    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(attempts) LOOP
         BEGIN
             RETURN QUERY SELECT * FROM farm.finish_rows(attempts[i:i], workers[i:i], results[i:i], next_states[i:i], reasons[i:i], not_before_us[i:i]);
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
-            PERFORM farm.refuse_job('finish', (SELECT t.job_id FROM farm.attempt t WHERE t.id = attempts[i]), attempts[i], SQLERRM);
-            RETURN QUERY SELECT a.asked, 'refused', t.job_id, NULL::text, NULL::text, j.state, '{}'::bigint[]
+            PERFORM farm.refuse_job('finish', farm.job_of(attempts[i]), attempts[i], SQLERRM);
+            RETURN QUERY SELECT a.asked, 'refused', k.job_id, NULL::text, NULL::text, j.state, '{}'::bigint[]
                            FROM (SELECT attempts[i] AS asked) a
-                           LEFT JOIN farm.attempt t ON t.id = a.asked LEFT JOIN farm.job j ON j.id = t.job_id;
+                           LEFT JOIN farm.attempt_of k ON k.id = a.asked LEFT JOIN farm.job_state j ON j.id = k.job_id;
+        END;
+    END LOOP;
+END $$;
+
+-- Successes of builds and tests, which nearly all results are: one statement for all that are what they seem. The rest goes the way of finish.
+CREATE FUNCTION farm.succeed_rows(jobs bigint[], attempts uuid[], workers bigint[], digests text[], sizes bigint[], started_ago_us bigint[], details jsonb[])
+RETURNS TABLE (attempt uuid, status text, job bigint, digest text, repository text, state text, created bigint[]) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    mark constant bigint := nextval('farm.event_seq');
+    missed bigint[];
+    attempts_missed uuid[];
+    r record;
+    late jsonb := '{}';          -- answers to those that were missed, by attempt
+BEGIN
+    WITH done AS (
+        UPDATE farm.job_state s
+           SET state = 'succeeded', ended_at = now(), reason = NULL, detail = NULL, reason_since = now(),
+               outcome = 'succeeded', next_state = 'succeeded', finished_at = now(), finished_seq = nextval('farm.event_seq'), size = u.size, result = u.detail,
+               started_at = coalesce(s.started_at, greatest(s.leased_at, now() - greatest(u.ago, 0) * interval '1 microsecond')),
+               digest = CASE s.kind WHEN 'build' THEN u.digest ELSE s.pins->('image:' || f.image_arch_id)->>'digest' END
+          FROM unnest(jobs, succeed_rows.attempts, workers, digests, sizes, started_ago_us, details) WITH ORDINALITY u (job, attempt, worker, digest, size, ago, detail, ord)
+          JOIN farm.job_fixed f ON f.id = u.job JOIN farm.revision v ON v.id = f.revision_id
+         WHERE s.id = u.job AND s.attempt_id = u.attempt AND s.worker_id = u.worker AND s.state IN ('leased', 'running')
+           AND (s.kind = 'test' OR s.kind = 'build' AND u.digest IS NOT NULL)
+        RETURNING u.ord, s.id, s.kind, s.digest, s.repository, s.input_key, s.attempts, s.attempt_id, s.size, s.result, f.image_arch_id, v.serial
+    ), built AS (
+        INSERT INTO farm.build_result (input_key, digest, repository, size, attempt_id)
+        SELECT DISTINCT ON (d.input_key) d.input_key, d.digest, d.repository, d.size, d.attempt_id FROM done d WHERE d.kind = 'build' ORDER BY d.input_key, d.ord
+        ON CONFLICT (input_key) DO UPDATE
+           SET digest = excluded.digest, repository = excluded.repository, size = excluded.size, attempt_id = excluded.attempt_id, built_at = now(), gone_at = NULL
+    ), judged AS (
+        INSERT INTO farm.verdict (test_key, digest, passed, flaky, attempt_id, detail)
+        SELECT DISTINCT ON (d.input_key) d.input_key, d.digest, true,
+               d.attempts > 1 AND EXISTS (SELECT FROM farm.attempt_past f WHERE f.job_id = d.id AND f.outcome = 'failed' AND f.class <> 'infra'), d.attempt_id, d.result
+          FROM done d WHERE d.kind = 'test' ORDER BY d.input_key, d.ord
+        ON CONFLICT (test_key) DO UPDATE
+           SET passed = excluded.passed, flaky = excluded.flaky, attempt_id = excluded.attempt_id, detail = excluded.detail, decided_at = now()
+    )
+    UPDATE farm.image_arch a SET passing_digest = d.digest, passing_repository = d.repository, passing_serial = d.serial, failures = 0, breaker_since = NULL
+      FROM done d WHERE a.id = d.image_arch_id AND d.kind = 'test' AND coalesce(a.passing_serial, 0) <= d.serial;
+
+    missed := ARRAY(SELECT u.ord FROM unnest(jobs, succeed_rows.attempts) WITH ORDINALITY u (job, attempt, ord)
+                      LEFT JOIN farm.job_state s ON s.id = u.job AND s.attempt_id = u.attempt AND s.finished_seq > mark WHERE s.id IS NULL ORDER BY 1);
+    IF missed <> '{}' THEN
+        attempts_missed := ARRAY(SELECT succeed_rows.attempts[i] FROM unnest(missed) i);
+        FOR r IN SELECT f.* FROM farm.finish_rows(attempts_missed, ARRAY(SELECT workers[i] FROM unnest(missed) i),
+                     ARRAY(SELECT jsonb_strip_nulls(jsonb_build_object('outcome', 'succeeded', 'digest', digests[i], 'size', sizes[i], 'started_ago_us', started_ago_us[i], 'detail', details[i])) FROM unnest(missed) i),
+                     array_fill('succeeded'::text, ARRAY[cardinality(missed)]), array_fill(NULL::text, ARRAY[cardinality(missed)]), array_fill(0::bigint, ARRAY[cardinality(missed)])) f LOOP
+            late := late || jsonb_build_object(r.attempt, to_jsonb(r));
+        END LOOP;
+    END IF;
+    RETURN QUERY
+    SELECT u.attempt, coalesce(late->u.attempt::text->>'status', 'accepted'), u.job,
+           CASE WHEN late ? u.attempt::text THEN late->u.attempt::text->>'digest' ELSE s.digest END, CASE WHEN late ? u.attempt::text THEN late->u.attempt::text->>'repository' ELSE s.repository END,
+           coalesce(late->u.attempt::text->>'state', s.state),
+           ARRAY(SELECT e::bigint FROM jsonb_array_elements_text(late->u.attempt::text->'created') e)
+      FROM unnest(jobs, succeed_rows.attempts) WITH ORDINALITY u (job, attempt, ord) LEFT JOIN farm.job_state s ON s.id = u.job ORDER BY u.ord;
+END $$;
+
+CREATE FUNCTION farm.succeed(jobs bigint[], attempts uuid[], workers bigint[], digests text[], sizes bigint[], started_ago_us bigint[], details jsonb[])
+RETURNS TABLE (attempt uuid, status text, job bigint, digest text, repository text, state text, created bigint[]) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM farm.my_term();
+    RETURN QUERY SELECT * FROM farm.succeed_rows(jobs, attempts, workers, digests, sizes, started_ago_us, details);
+    PERFORM pg_notify('farm_change', 'jobs');
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
+    FOR i IN 1 .. cardinality(attempts) LOOP
+        BEGIN
+            RETURN QUERY SELECT * FROM farm.succeed_rows(jobs[i:i], attempts[i:i], workers[i:i], digests[i:i], sizes[i:i], started_ago_us[i:i], details[i:i]);
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
+            PERFORM farm.refuse_job('succeed', jobs[i], attempts[i], SQLERRM);
+            RETURN QUERY SELECT attempts[i], 'refused', jobs[i], NULL::text, NULL::text, (SELECT j.state FROM farm.job_state j WHERE j.id = jobs[i]), '{}'::bigint[];
         END;
     END LOOP;
 END $$;
@@ -201,25 +272,24 @@ CREATE FUNCTION farm.lose_rows(attempts uuid[], next_states text[], reasons text
 RETURNS TABLE (attempt uuid, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM farm.lock_jobs(ARRAY(SELECT t.job_id FROM farm.attempt t WHERE t.id = ANY (attempts)));
     RETURN QUERY
-    WITH asked AS (
-        SELECT u.*, t.job_id,
+    WITH asked AS MATERIALIZED (
+        SELECT u.*, k.job_id,
                CASE WHEN t.id IS NULL THEN 'unknown' WHEN t.ended_at IS NULL THEN 'ok' WHEN t.outcome = 'lost' THEN 'duplicate' ELSE 'fenced' END AS status
           FROM unnest(attempts, next_states, reasons, not_before_us) WITH ORDINALITY u (id, next, reason, not_before, ord)
-          LEFT JOIN farm.attempt t ON t.id = u.id
-    ), ended AS (
-        UPDATE farm.attempt t SET ended_at = now(), outcome = 'lost', fail_class = 'infra', code = 'lost' FROM asked q WHERE t.id = q.id AND q.status = 'ok'
+          LEFT JOIN farm.attempt_of k ON k.id = u.id
+          LEFT JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id
     ), abandoned AS (
         UPDATE farm.release r SET state = 'abandoned' FROM asked q
          WHERE r.job_id = q.job_id AND r.state = 'publishing' AND q.status = 'ok' AND q.next = 'failed'
     ), moved AS (
-        UPDATE farm.job j
-           SET state = q.next, attempt_id = NULL, losses = j.losses + 1, repository = NULL, reason = q.reason,
+        UPDATE farm.job_state j
+           SET state = q.next, losses = j.losses + 1, repository = CASE WHEN q.next <> 'failed' THEN j.repository END, reason = q.reason,
                detail = CASE WHEN q.next = 'failed' THEN 'lost' END, reason_since = now(),
                not_before = CASE WHEN q.next = 'waiting' THEN farm.at(nullif(q.not_before, 0)) END,
                ready_at = CASE WHEN q.next = 'ready' THEN now() ELSE j.ready_at END, fail_class = CASE WHEN q.next = 'failed' THEN 'infra' END,
-               ended_at = CASE WHEN q.next = 'failed' THEN now() END
+               ended_at = CASE WHEN q.next = 'failed' THEN now() END,
+               outcome = 'lost', next_state = q.next, actor = 'scheduler', class = 'infra', code = 'lost', finished_at = now(), finished_seq = nextval('farm.event_seq')
           FROM asked q WHERE j.id = q.job_id AND q.status = 'ok'
     )
     SELECT q.id, q.status FROM asked q ORDER BY q.ord;
@@ -231,12 +301,13 @@ RETURNS TABLE (attempt uuid, status text) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.lose_rows(attempts, next_states, reasons, not_before_us);
+    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(attempts) LOOP
         BEGIN
             RETURN QUERY SELECT * FROM farm.lose_rows(attempts[i:i], next_states[i:i], reasons[i:i], not_before_us[i:i]);
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
-            PERFORM farm.refuse_job('lose', (SELECT t.job_id FROM farm.attempt t WHERE t.id = attempts[i]), attempts[i], SQLERRM);
+            PERFORM farm.refuse_job('lose', farm.job_of(attempts[i]), attempts[i], SQLERRM);
             RETURN QUERY SELECT attempts[i], 'refused';
         END;
     END LOOP;
@@ -248,15 +319,15 @@ CREATE FUNCTION farm.work(attempts uuid[]) RETURNS TABLE (attempt uuid, work jso
 #variable_conflict use_column
 BEGIN
     PERFORM farm.my_term();
-    RETURN QUERY SELECT u.id, farm.work_order(u.id) FROM unnest(attempts) WITH ORDINALITY u (id, ord) ORDER BY u.ord;
+    RETURN QUERY SELECT o.attempt, o.work FROM farm.work_orders(ARRAY(SELECT farm.job_of(a) FROM unnest(attempts) a), attempts) o ORDER BY o.ord;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(attempts) LOOP
         BEGIN
-            RETURN QUERY SELECT attempts[i], farm.work_order(attempts[i]);
+            RETURN QUERY SELECT o.attempt, o.work FROM farm.work_orders(ARRAY[farm.job_of(attempts[i])], attempts[i:i]) o;
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
             PERFORM farm.lose_rows(attempts[i:i], '{failed}', '{NULL}', '{0}');
-            UPDATE farm.job j SET detail = left(SQLERRM, 500) FROM farm.attempt t WHERE t.id = work.attempts[i] AND j.id = t.job_id;
-            PERFORM farm.refuse_job('work', (SELECT t.job_id FROM farm.attempt t WHERE t.id = attempts[i]), attempts[i], SQLERRM);
+            UPDATE farm.job_state j SET detail = left(SQLERRM, 500) WHERE j.id = farm.job_of(work.attempts[i]);
+            PERFORM farm.refuse_job('work', farm.job_of(attempts[i]), attempts[i], SQLERRM);
             RETURN QUERY SELECT attempts[i], NULL::jsonb;
         END;
     END LOOP;

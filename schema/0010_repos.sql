@@ -55,8 +55,9 @@ DECLARE
     gone bigint[] := '{}';
 BEGIN
     PERFORM farm.my_term();
+    PERFORM farm.set_head(repo, head);
     UPDATE farm.repo p
-       SET polled_at = now(), sync_done = greatest(p.sync_done, sync), head = coalesce(repo_polled.head, p.head),
+       SET polled_at = now(), sync_done = greatest(p.sync_done, sync),
            error = left(repo_polled.error, 2000), failures = CASE WHEN repo_polled.error IS NULL THEN 0 ELSE p.failures + 1 END,
            error_since = CASE WHEN repo_polled.error IS NOT NULL THEN coalesce(p.error_since, now()) END
      WHERE p.id = repo;

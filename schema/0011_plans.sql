@@ -263,9 +263,10 @@ BEGIN
         RETURN QUERY SELECT '{}'::bigint[], '{}'::bigint[];
         RETURN;
     END IF;
+    PERFORM farm.set_head(repo, plan->>'head');
     INSERT INTO farm.ref (repo_id, name) VALUES (repo, plan->>'ref') ON CONFLICT (repo_id, name) DO NOTHING;
     SELECT q.* INTO r FROM farm.ref q WHERE q.repo_id = repo AND q.name = plan->>'ref' FOR UPDATE;
-    PERFORM farm.set_rights(r.id, plan->>'head');
+    PERFORM farm.set_rights(r.id);
     IF r.oid = plan->>'oid' THEN
         SELECT v.id INTO revision FROM farm.revision v WHERE v.ref_id = r.id AND v.serial = r.serial;
         RETURN QUERY SELECT ARRAY(SELECT j.id FROM farm.job j WHERE j.revision_id = revision ORDER BY 1),

@@ -23,7 +23,8 @@ INSERT INTO farm.command_arg (verb, arg, kind, required) VALUES
     ('publish', 'image', 'image', true), ('publish', 'arch', 'text', false), ('publish', 'force', 'bool', false),
     ('mirror', 'image', 'image', true), ('mirror', 'site', 'site', false), ('mirror', 'force', 'bool', false),
     ('base_check', 'reference', 'base', false), ('base_bump', 'reference', 'base', true),
-    ('setting_set', 'name', 'text', true), ('setting_set', 'value', 'text', true);
+    ('setting_set', 'name', 'text', true), ('setting_set', 'value', 'text', true),
+    ('debug_record', 'file', 'text', false), ('debug_record', 'period', 'text', false), ('debug_record', 'off', 'bool', false);
 
 CREATE FUNCTION farm.bad_argument(message text, hint text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -109,6 +110,12 @@ BEGIN
     CASE arg
         WHEN 'poll_every' THEN PERFORM farm.check_duration(verb, arg, written, '1 second', '7 days');
         WHEN 'grace' THEN PERFORM farm.check_duration(verb, arg, written, '0 seconds', '90 days');
+        WHEN 'period' THEN PERFORM farm.check_duration(verb, arg, written, '1 second', '24 hours');
+        WHEN 'file' THEN
+            IF written !~ '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$' THEN
+                PERFORM farm.bad_argument(format('%s: a trace is named by letters, digits, ''.'', ''_'' and ''-'', not by a path', verb),
+                                          'it is written below the state_dir of the scheduler that leads, to traces/NAME');
+            END IF;
         WHEN 'url' THEN
             IF farm.holds_secret(written) THEN
                 PERFORM farm.bad_argument(format('%s: the url holds a user or a password, which everybody could read', verb),

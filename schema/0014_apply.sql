@@ -113,6 +113,11 @@ BEGIN
     RETURN '{}';
 END $$;
 
+-- The leader has begun or ended its trace before it comes here.
+CREATE FUNCTION farm.apply_debug_record(args jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_strip_nulls(jsonb_build_object('file', 'traces/' || (args->>'file'), 'scheduler', (SELECT l.holder FROM farm.leader l)))
+$$;
+
 -- The job that was asked for is forced (unless "force": false): a build gets a serial of its own and runs without cache. What follows
 -- in the chain runs where that gave something new.
 CREATE FUNCTION farm.apply_jobs(verb text, args jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -176,8 +181,11 @@ BEGIN
         WHEN 'repo_grant' THEN RETURN farm.apply_repo_grant(args);
         WHEN 'site_add' THEN RETURN farm.apply_site_add(args);
         WHEN 'worker_enroll' THEN RETURN farm.apply_worker_enroll(args);
+        WHEN 'worker_set' THEN RETURN farm.apply_worker_set(args);
+        WHEN 'site_scale' THEN RETURN farm.apply_site_scale(args);
         WHEN 'worker_revoke' THEN RETURN farm.apply_worker_revoke((args->>'worker_id')::bigint);
         WHEN 'setting_set' THEN RETURN farm.apply_setting_set(args);
+        WHEN 'debug_record' THEN RETURN farm.apply_debug_record(args);
         WHEN 'base_check' THEN RETURN farm.apply_base_check((args->>'base_id')::bigint);
         WHEN 'base_bump' THEN RETURN farm.apply_base_bump((args->>'base_id')::bigint);
         WHEN 'build', 'test', 'publish', 'mirror' THEN RETURN farm.apply_jobs(verb, args);

@@ -20,7 +20,7 @@ BEGIN
     IF raw NOT BETWEEN 0 AND 262144 OR gap < 0 OR length(data) > 262144 OR byte_offset < gap THEN
         RAISE EXCEPTION 'log chunk of % bytes at %, gap %', raw, byte_offset, gap USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM FROM farm.attempt t WHERE t.id = attempt FOR KEY SHARE;
+    PERFORM FROM farm.attempt_of t WHERE t.id = attempt FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -55,7 +55,7 @@ BEGIN
     IF length < 0 OR stored < 0 THEN
         RAISE EXCEPTION 'log seal of % bytes, % stored', length, stored USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM FROM farm.attempt t WHERE t.id = attempt FOR KEY SHARE;
+    PERFORM FROM farm.attempt_of t WHERE t.id = attempt FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN false;
     END IF;

@@ -3,11 +3,6 @@
 -- Additive only; a breaking change is dashboard_v2. Cheap by construction: the newest job of a slot is one index probe, nothing scans
 -- the history. Views call no function of farm, since their readers may not.
 
-CREATE VIEW farm.named_image AS
-    SELECT i.id AS image_id, r.id AS ref_id, p.id AS repo_id, p.slug AS repository, r.name AS ref, i.name::text AS image,
-           p.slug || ':' || i.name || '@' || r.name AS title
-      FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id;
-
 CREATE VIEW farm.named_job AS
     SELECT j.id AS job_id, n.repository, n.ref, n.title, a.arch, s.name::text AS site,
            j.kind || ':' || n.title || coalesce(':' || a.arch, ':' || s.name, '') AS name
@@ -41,10 +36,12 @@ CREATE VIEW dashboard.images AS
                 WHEN g.state IN ('waiting', 'ready') THEN coalesce(g.reason, g.kind || '-' || g.state)
                 WHEN g.state IS NOT NULL THEN g.kind || '-' || g.state
                 WHEN s.state = 'OutOfSync' AND i.spec->'publish'->>'when' = 'manual' THEN 'manual'
+                WHEN s.state = 'OutOfSync' AND i.spec->'publish'->>'when' = 'never' THEN 'policy'
                 WHEN s.state = 'OutOfSync' THEN 'unreleased' END AS reason,
            CASE WHEN i.broken_at IS NOT NULL THEN e.detail
                 WHEN g.state = 'failed' AND a.breaker_since IS NOT NULL
                 THEN format('%s failures in a row: no automatic rebuilds until a commit or `bootfarm job retry`', a.failures) || coalesce('; held back: ' || a.held, '')
+                WHEN g.state IS NULL AND s.state = 'OutOfSync' AND i.spec->'publish'->>'when' = 'never' THEN 'not released: ' || (i.spec->'publish'->>'why')
                 ELSE g.detail END AS detail,
            coalesce(i.broken_at, g.reason_since, r.released_at) AS since,
            CASE WHEN g.state IN ('failed', 'cancelled') THEN 'stopped'
@@ -78,7 +75,7 @@ CREATE VIEW dashboard.images AS
       LEFT JOIN LATERAL (SELECT t.step, t.message, t.code FROM farm.attempt t WHERE t.job_id = g.job_id AND g.state = 'failed' ORDER BY t.number DESC LIMIT 1) f ON true
       LEFT JOIN LATERAL (SELECT t.id FROM farm.attempt t WHERE t.job_id = coalesce(g.job_id, g.test_job) ORDER BY t.number DESC LIMIT 1) l ON true
       LEFT JOIN LATERAL (
-          SELECT concat_ws(':', d.file, d.line, d.col) || ': ' || d.message AS detail
+          SELECT concat_ws(':', d.file, nullif(d.line, 0), nullif(d.col, 0)) || ': ' || d.message AS detail
             FROM farm.definition_error d
            WHERE d.ref_id = n.ref_id AND d.severity = 'error' AND i.broken_at IS NOT NULL
            ORDER BY i.name = ANY (d.images) DESC NULLS LAST, d.file = i.spec->>'file' DESC NULLS LAST, regexp_replace(d.file, '[^/]*$', '') = regexp_replace(i.spec->>'file', '[^/]*$', '') DESC NULLS LAST, d.id
@@ -103,7 +100,8 @@ CREATE VIEW dashboard.attempts AS
            t.digest::text, t.size, t.detail, t.leased_at, t.started_at, t.ended_at,
            coalesce(l.length, (SELECT c.byte_offset + c.raw_bytes FROM farm.log_chunk c WHERE c.attempt_id = t.id ORDER BY c.byte_offset DESC LIMIT 1), 0) AS log_length,
            l.attempt_id IS NOT NULL AS log_sealed, coalesce(l.truncated, false) AS log_truncated
-      FROM farm.attempt t
+      FROM farm.attempt_of k
+      JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id
       JOIN farm.named_job n ON n.job_id = t.job_id
       JOIN farm.worker w ON w.id = t.worker_id
       JOIN farm.site s ON s.id = w.site_id
@@ -116,7 +114,7 @@ CREATE VIEW dashboard.queue AS
       FROM farm.job j
       JOIN farm.named_job n ON n.job_id = j.id
       LEFT JOIN farm.site s ON s.id = j.run_site_id
-     WHERE j.state IN ('waiting', 'ready');
+     WHERE j.state IN ('waiting', 'ready') AND j.ended_at IS NULL;
 
 CREATE VIEW dashboard.events AS
     SELECT e.seq AS id, e.at, e.job_id, n.name AS job, n.title AS image, e.attempt_id AS attempt, e.actor, e.via, e.ats, e.detail

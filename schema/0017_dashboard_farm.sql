@@ -2,7 +2,7 @@
 
 CREATE VIEW dashboard.workers AS
     SELECT w.id, w.name::text, s.name::text AS site, w.roles, w.arch, coalesce(w.slots, 0) AS slots,
-           (SELECT count(*)::int FROM farm.attempt t WHERE t.worker_id = w.id AND t.ended_at IS NULL) AS busy,
+           (SELECT count(*)::int FROM farm.job_state j WHERE j.worker_id = w.id AND j.state IN ('leased', 'running') AND j.ended_at IS NULL) AS busy,
            CASE WHEN w.revoked_at IS NOT NULL THEN 'revoked' ELSE w.state END AS state, coalesce(w.revoked_at, w.state_since) AS since,
            w.drained, w.capabilities, w.binary_version AS version, w.pressure, w.public_key, w.created_at AS enrolled_at
       FROM farm.worker w JOIN farm.site s ON s.id = w.site_id;
@@ -17,7 +17,7 @@ CREATE VIEW dashboard.sites AS
             FROM dashboard.workers o WHERE o.site = s.name AND o.state <> 'revoked') w
      CROSS JOIN LATERAL (
           SELECT (count(*) FILTER (WHERE j.state IN ('waiting', 'ready')))::int AS queued, (count(*) FILTER (WHERE j.state IN ('leased', 'running')))::int AS running
-            FROM farm.job j WHERE j.run_site_id = s.id AND j.state IN ('waiting', 'ready', 'leased', 'running')) q
+            FROM farm.job j WHERE j.run_site_id = s.id AND j.ended_at IS NULL) q
      CROSS JOIN LATERAL (
           SELECT count(*)::int AS wanted, (count(*) FILTER (WHERE r.digest = h.digest))::int AS present
             FROM farm.image_site t
@@ -58,7 +58,7 @@ CREATE VIEW dashboard.site_demand AS
         SELECT coalesce(j.run_site_id, (SELECT h.id FROM hub h)) AS site_id, j.kind AS role,
                coalesce(a.arch, (SELECT s.value FROM farm.setting s WHERE s.name = 'arch'), 'amd64') AS arch, count(*)::int AS jobs
           FROM farm.job j LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
-         WHERE j.state IN ('ready', 'leased', 'running')
+         WHERE j.state IN ('ready', 'leased', 'running') AND j.ended_at IS NULL
          GROUP BY 1, 2, 3
     )
     SELECT s.name || '/' || a.arch || '/' || r.role AS id, s.name::text AS site, a.arch AS architecture, r.role, coalesce(j.jobs, 0) AS jobs,

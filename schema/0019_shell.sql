@@ -21,7 +21,7 @@ CREATE FUNCTION farm.log_take(attempt uuid, worker bigint, byte_offset bigint, r
 RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    known := EXISTS (SELECT FROM farm.attempt t WHERE t.id = attempt AND t.worker_id = worker);
+    known := EXISTS (SELECT FROM farm.attempt t WHERE t.job_id = farm.job_of(attempt) AND t.id = attempt AND t.worker_id = worker);
     sealed := false;
     stored := CASE WHEN known THEN farm.log_append(attempt, byte_offset, raw, gap, data) END;
     RETURN NEXT;
@@ -31,7 +31,7 @@ CREATE FUNCTION farm.log_close(attempt uuid, worker bigint, length bigint, was_s
 RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    known := EXISTS (SELECT FROM farm.attempt t WHERE t.id = attempt AND t.worker_id = worker);
+    known := EXISTS (SELECT FROM farm.attempt t WHERE t.job_id = farm.job_of(attempt) AND t.id = attempt AND t.worker_id = worker);
     sealed := known AND farm.log_seal(attempt, length, was_stored, sha256);
     stored := CASE WHEN known THEN farm.log_end(attempt) END;
     RETURN NEXT;

@@ -7,8 +7,8 @@ CREATE TYPE farm.touched AS (image_arch_id bigint, because text, because_of text
 -- ---- the breaker -------------------------------------------------------------------------------------------
 
 CREATE FUNCTION farm.breaker_event(arch bigint, detail jsonb) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO farm.event (job_id, actor, via, ats, detail)
-    SELECT (SELECT j.id FROM farm.job j WHERE j.image_arch_id = arch AND j.kind = 'build' ORDER BY j.id DESC LIMIT 1), farm.actor_of(NULL), '{}', '{}', detail
+    INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
+    SELECT (SELECT j.id FROM farm.job j WHERE j.image_arch_id = arch AND j.kind = 'build' ORDER BY j.id DESC LIMIT 1), farm.acting(), '{}', '{}', detail
 $$;
 
 -- Results that say something of the image itself: a third failure in a row opens its breaker, a test that passes closes it.
@@ -132,8 +132,8 @@ CREATE FUNCTION farm.outdated_by(of_reference text) RETURNS farm.touched[] LANGU
 $$;
 
 CREATE FUNCTION farm.base_event(b farm.base, detail jsonb) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO farm.event (actor, via, ats, detail)
-    VALUES (farm.actor_of(NULL), '{}', '{}', jsonb_strip_nulls(jsonb_build_object('base', b.reference, 'arch', b.arch) || detail))
+    INSERT INTO farm.event_log (actor, via, ats, detail)
+    VALUES (farm.acting(), '{}', '{}', jsonb_strip_nulls(jsonb_build_object('base', b.reference, 'arch', b.arch) || detail))
 $$;
 
 -- What a lookup found. An error changes nothing but the error. `asked`: check_wanted as bases_due gave it. True: the brain's rows are out of date.
@@ -270,7 +270,7 @@ CREATE FUNCTION farm.scheduled_now() RETURNS farm.touched[] LANGUAGE sql AS $$
                              AND (SELECT max(b.built_at) FROM farm.build_result b
                                    WHERE b.digest = (SELECT j.digest FROM farm.job j WHERE j.image_arch_id = a.id AND j.kind = 'build' AND j.state IN ('succeeded', 'skipped')
                                                       ORDER BY j.id DESC LIMIT 1)) <= now() - w.max_age * (1 - 0.1 * w.jitter)))
-           AND NOT EXISTS (SELECT FROM farm.job j WHERE j.image_arch_id = a.id AND j.kind = 'build' AND j.state IN ('waiting', 'ready', 'leased', 'running'))
+           AND NOT EXISTS (SELECT FROM farm.job j WHERE j.image_arch_id = a.id AND j.kind = 'build' AND j.ended_at IS NULL)
     ), noted AS (
         UPDATE farm.image_arch a SET scheduled_at = now() FROM due d WHERE a.id = d.id RETURNING a.id
     )

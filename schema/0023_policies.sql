@@ -1,8 +1,9 @@
 -- 0023_policies: what a ref may do. Rules and grants are the operator's; nothing of them comes from a repository.
 --
--- A pull request builds and tests, whatever a rule says. A repository without rules trusts every ref that it watches; one with rules trusts
--- those that a rule names, and the others build and test only. Enforced where a plan is stored (publish, mirrors, secrets, sites, and a recipe
--- of its own, so that nothing that an untrusted ref has built is taken for the result of a trusted one), and again where a release begins.
+-- A ref may do what the rule says that names it. Where none does, the remote's HEAD may do everything, and any other ref builds and tests
+-- only, as a pull request does whatever a rule says; so does every ref as long as the remote's HEAD is not known. Enforced where a plan is
+-- stored (publish, mirrors, secrets, sites, and a recipe of its own, so that nothing that an untrusted ref has built is taken for the result
+-- of a trusted one), and again where a release begins.
 
 CREATE TABLE farm.ref_policy (
     repo_id bigint NOT NULL REFERENCES farm.repo,
@@ -29,8 +30,8 @@ CREATE FUNCTION farm.is_pull(ref_name text) RETURNS boolean LANGUAGE sql IMMUTAB
 $$;
 
 -- What the newest plan of a ref was stored with.
-ALTER TABLE farm.ref ADD COLUMN trusted boolean NOT NULL DEFAULT true, ADD COLUMN may_publish boolean NOT NULL DEFAULT true,
-    ADD COLUMN may_mirror boolean NOT NULL DEFAULT true, ADD COLUMN may_secrets boolean NOT NULL DEFAULT true, ADD COLUMN may_place boolean NOT NULL DEFAULT true,
+ALTER TABLE farm.ref ADD COLUMN trusted boolean NOT NULL DEFAULT false, ADD COLUMN may_publish boolean NOT NULL DEFAULT false,
+    ADD COLUMN may_mirror boolean NOT NULL DEFAULT false, ADD COLUMN may_secrets boolean NOT NULL DEFAULT false, ADD COLUMN may_place boolean NOT NULL DEFAULT false,
     ADD COLUMN rule text,                       -- its pattern; NULL: none
     ADD COLUMN is_pull boolean NOT NULL GENERATED ALWAYS AS (farm.is_pull(name)) STORED;
 
@@ -38,7 +39,7 @@ ALTER TABLE farm.ref ADD COLUMN trusted boolean NOT NULL DEFAULT true, ADD COLUM
 CREATE FUNCTION farm.policy_of(of_repo bigint, ref_name text, head text) RETURNS farm.ref_policy LANGUAGE plpgsql STABLE AS $$
 DECLARE
     rule farm.ref_policy;
-    all_of_it constant boolean := NOT farm.is_pull(ref_name) AND NOT EXISTS (SELECT FROM farm.ref_policy p WHERE p.repo_id = of_repo);
+    all_of_it constant boolean := coalesce(ref_name = head, false) AND NOT farm.is_pull(ref_name);
 BEGIN
     IF NOT farm.is_pull(ref_name) THEN
         SELECT p.* INTO rule FROM farm.ref_policy p
@@ -53,15 +54,19 @@ BEGIN
     RETURN (of_repo, NULL, all_of_it, all_of_it, all_of_it, all_of_it, all_of_it)::farm.ref_policy;
 END $$;
 
-CREATE FUNCTION farm.set_rights(of_ref bigint, head text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION farm.set_rights(of_ref bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     q farm.ref_policy;
 BEGIN
-    SELECT o.* INTO q FROM farm.ref r JOIN farm.repo p ON p.id = r.repo_id CROSS JOIN LATERAL farm.policy_of(p.id, r.name, coalesce(set_rights.head, p.head)) o WHERE r.id = of_ref;
+    SELECT o.* INTO q FROM farm.ref r JOIN farm.repo p ON p.id = r.repo_id CROSS JOIN LATERAL farm.policy_of(p.id, r.name, p.head) o WHERE r.id = of_ref;
     UPDATE farm.ref r SET trusted = q.trusted, may_publish = q.publish, may_mirror = q.mirror, may_secrets = q.secrets, may_place = q.place, rule = q.pattern
      WHERE r.id = of_ref
        AND (r.trusted, r.may_publish, r.may_mirror, r.may_secrets, r.may_place, r.rule) IS DISTINCT FROM (q.trusted, q.publish, q.mirror, q.secrets, q.place, q.pattern);
 END $$;
+
+CREATE FUNCTION farm.why_not(ref_name text, verb text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT format('the ref %s may not %s', ref_name, verb) || CASE WHEN farm.is_pull(ref_name) THEN ' (pull requests build and test only)' ELSE ' (see bootfarm repo policy)' END
+$$;
 
 -- The staged images of a ref that may not do everything: without what it may not. Returns those that cannot be as errors.
 CREATE FUNCTION farm.restrict_staged(of_ref bigint, revision bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -91,18 +96,20 @@ BEGIN
     END IF;
     UPDATE farm.plan_stage s
        SET spec = CASE WHEN r.may_mirror THEN s.spec ELSE s.spec - 'mirror' END
-                  || CASE WHEN r.may_publish THEN '{}' ELSE jsonb_build_object('publish', coalesce(s.spec->'publish', '{}') || '{"when": "manual"}') END
+                  || CASE WHEN r.may_publish THEN '{}'
+                          ELSE jsonb_build_object('publish', coalesce(s.spec->'publish', '{}') || jsonb_build_object('when', 'never', 'why', farm.why_not(r.name, 'publish'))) END
      WHERE s.revision_id = revision AND NOT (r.may_publish AND r.may_mirror);
     RETURN errors;
 END $$;
 
+CREATE FUNCTION farm.has_right(image_id bigint, verb text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT CASE verb WHEN 'publish' THEN r.may_publish WHEN 'mirror' THEN r.may_mirror ELSE true END FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id WHERE i.id = has_right.image_id
+$$;
+
 CREATE FUNCTION farm.check_right(image_id bigint, verb text) RETURNS void LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    r farm.ref;
 BEGIN
-    SELECT q.* INTO r FROM farm.image i JOIN farm.ref q ON q.id = i.ref_id WHERE i.id = image_id;
-    IF verb = 'publish' AND NOT r.may_publish OR verb = 'mirror' AND NOT r.may_mirror THEN
-        PERFORM farm.bad_argument(format('the ref %s may not %s', r.name, verb), CASE WHEN farm.is_pull(r.name) THEN 'pull requests build and test only' ELSE 'see bootfarm repo policy' END);
+    IF NOT farm.has_right(image_id, verb) THEN
+        PERFORM farm.bad_argument(farm.why_not((SELECT r.name FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id WHERE i.id = check_right.image_id), verb));
     END IF;
 END $$;
 
@@ -116,9 +123,20 @@ BEGIN
     )
     SELECT coalesce(array_agg(r.id), '{}') INTO changed FROM now n JOIN farm.ref r ON r.id = n.id
      WHERE (r.trusted, r.may_publish, r.may_mirror, r.may_secrets, r.may_place) IS DISTINCT FROM (n.trusted, n.publish, n.mirror, n.secrets, n.place);
-    PERFORM farm.set_rights(r.id, NULL) FROM farm.ref r WHERE r.repo_id = repo AND r.gone_at IS NULL;       -- at once, so that no release begins that may not
+    PERFORM farm.set_rights(r.id) FROM farm.ref r WHERE r.repo_id = repo AND r.gone_at IS NULL;     -- at once, so that no release begins that may not
     UPDATE farm.ref r SET oid = NULL WHERE r.id = ANY (changed);
-    PERFORM farm.wake_repo(repo);
+    IF cardinality(changed) > 0 THEN
+        PERFORM farm.wake_repo(repo);
+    END IF;
+END $$;
+
+-- What the remote's HEAD is, as soon as anything of a poll is stored. NULL: it names no branch; then what it named last stands.
+CREATE FUNCTION farm.set_head(repo bigint, name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE farm.repo p SET head = name WHERE p.id = repo AND p.head IS DISTINCT FROM name AND name IS NOT NULL;
+    IF FOUND THEN
+        PERFORM farm.renew_rights(repo);
+    END IF;
 END $$;
 
 INSERT INTO farm.command_arg (verb, arg, kind, required) VALUES

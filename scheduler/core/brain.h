@@ -105,7 +105,7 @@ enum op_status {
     ST_STALE,    /* the row was not in the state that the op starts from */
     ST_REFUSED,  /* quarantined by PostgreSQL */
     ST_BUSY,     /* claim of a publish: another one of the image is under way */
-    ST_OUTDATED, /* claim of a publish: a newer revision was released */
+    ST_OUTDATED, /* claim of a publish: a newer revision was released, or its ref may not */
     ST_DUPLICATE,
     ST_FENCED,
     ST_UNKNOWN

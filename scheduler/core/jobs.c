@@ -145,9 +145,13 @@ bool job_is_unwanted(const struct job *j)
         return true;
     if (j->image)
         return j->image->removed;
-    size_t removed = 0;
-    for (size_t i = 0; i < j->archs->n; i++)
+    size_t removed = 0, barred = 0;
+    for (size_t i = 0; i < j->archs->n; i++) {
         removed += j->archs->v[i]->removed;
+        barred += j->archs->v[i]->barred;
+    }
+    if (barred > 0)
+        return true;
     return removed > 0 && (j->kind == JOB_PUBLISH || removed == j->archs->n);
 }
 

@@ -56,6 +56,7 @@ struct worker_row {
     unsigned roles; /* ROLE_BIT of each kind */
     bool drained;
     bool revoked;
+    unsigned slots_wanted; /* at most so many of those that it says; 0: all */
 };
 
 /* One architecture of an image of a ref. Several rows may share `image`. */
@@ -73,6 +74,7 @@ struct image_row {
     const int64_t *bases;
     size_t n_bases;
     bool removed; /* no revision wants it */
+    bool barred;  /* its ref may not publish it */
 };
 
 struct base_row {

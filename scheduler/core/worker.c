@@ -69,6 +69,13 @@ static void disconnect(struct world *w, struct worker *k)
     buckets_heat(w, k);
 }
 
+/* What runs beyond that goes on; nothing new comes until it fits. */
+static void count_slots(struct worker *k)
+{
+    bool fewer = k->slots_wanted && k->slots_wanted < k->slots_said;
+    k->slots = fewer ? k->slots_wanted : k->slots_said;
+}
+
 void take_worker(struct world *w, const struct worker_row *row)
 {
     struct worker *k = world_worker(w, row->id);
@@ -77,6 +84,8 @@ void take_worker(struct world *w, const struct worker_row *row)
     k->roles = row->roles;
     k->drained = row->drained;
     k->revoked = row->revoked;
+    k->slots_wanted = row->slots_wanted;
+    count_slots(k);
     buckets_of_worker(w, k);
     if (k->revoked && k->connected)
         disconnect(w, k);
@@ -179,8 +188,9 @@ static bool take_facts(struct worker *k, const struct worker_report *r)
         set_text(&k->arch, r->arch);
         changed = true;
     }
-    changed |= k->slots != r->slots || !id128_eq(k->boot, r->boot);
-    k->slots = r->slots;
+    changed |= k->slots_said != r->slots || !id128_eq(k->boot, r->boot);
+    k->slots_said = r->slots;
+    count_slots(k);
     k->boot = r->boot;
     return changed;
 }

@@ -143,9 +143,25 @@ void take_site(struct world *w, const struct site_row *row)
     s->grace = row->grace;
 }
 
+/* What is said of a job that waits for this base is no longer true. */
+static void base_untell(const struct base *b, struct job *j)
+{
+    if (j && j->reason == WAIT_BASE && j->wait_ref == -b->id)
+        j->told = false;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 void take_base(struct world *w, const struct base_row *row)
 {
     struct base *b = world_base(w, row->id);
+    if (!same_text(b->error, row->error)) {
+        vec_for_each (i, &b->users)
+            base_untell(b, b->users.v[i]->build.newest);
+    }
     set_text(&b->reference, row->reference);
     set_text(&b->error, row->error);
     b->digest = row->digest;
@@ -222,6 +238,7 @@ void take_image(struct world *w, const struct image_row *row)
     im->recipe = row->recipe;
     im->tests_key = row->tests_key;
     im->removed = row->removed;
+    im->barred = row->barred;
     set_edges(w, im, row);
     image_changed(w, im);
 }

@@ -58,7 +58,7 @@ struct slot {
 struct image {
     int64_t id;
     bool known; /* its row has come; else only named by others */
-    bool removed;
+    bool removed, barred;
     struct group *group;
     char *name;
     char *arch;
@@ -169,7 +169,9 @@ struct worker {
     struct id128 boot, old_boot;
     char *arch;
     struct names capabilities;
-    unsigned slots;
+    unsigned slots;      /* how many it gets: may be fewer than it has leases */
+    unsigned slots_said; /* by itself */
+    unsigned slots_wanted;
     unsigned strays; /* runs so many attempts that are no longer wanted */
     bf_time heard;
     enum worker_state shown; /* what the database shows */

@@ -45,6 +45,27 @@ static void needs_stage(struct resolver *r, size_t other)
     *vec_push(&r->links) = (struct link){.stage = r->stage, .other = other};
 }
 
+/* buildah leaves out the stages that it thinks unused. To see that one is used whose name hangs on
+ * variables took it until 1.37, for FROM with values that the command line gives until 1.28, and
+ * for
+ * --from with the stage's own variables until 1.44. */
+static void note_stage_args(struct resolver *r, const struct cf_use *use, struct cf_pos at,
+                            const struct cf_stage *meant)
+{
+    bool named_by_args = meant->name != NULL && strchr(meant->name->text, '$') != NULL;
+    struct diag_at *seen = &r->seen[r->stage].stage_args;
+    if (use->kind == CF_USE_MOUNT || (strchr(use->written, '$') == NULL && !named_by_args))
+        return;
+    if (use->kind == CF_USE_FROM && !named_by_args && strpbrk(use->written, "#%/") == NULL &&
+        resolver_gives(r, use->written, at, given_lookup, use->expanded))
+        return;
+    if (use->kind == CF_USE_COPY &&
+        !resolver_gives(r, use->written, at, header_lookup, use->expanded))
+        seen = &r->seen[r->stage].stage_own_args;
+    if (seen->file == NULL)
+        *seen = use->at;
+}
+
 /* A FROM, --from or from= : a context, an earlier stage, nothing (scratch, a transport), or an
  * image. Returns index + 1 of the stage that it means, else 0. */
 static size_t take_reference(struct resolver *r, enum cf_use_kind kind, const char *written,
@@ -64,6 +85,7 @@ static size_t take_reference(struct resolver *r, enum cf_use_kind kind, const ch
     size_t stage = kind == CF_USE_COPY ? stage_counted(r, x.text) : stage_named(r, x.text);
     if (stage > 0 && !use.context) {
         needs_stage(r, stage - 1);
+        note_stage_args(r, &use, at, &r->f->stage[stage - 1]);
         return stage;
     }
     if (strcmp(x.text, "scratch") != 0)
@@ -314,6 +336,10 @@ static void collect(struct resolver *r, const bool *reached, struct cf_result *o
             out->heredoc = r->seen[s].heredoc;
         if (out->from_after.file == NULL)
             out->from_after = r->seen[s].after;
+        if (out->stage_args.file == NULL)
+            out->stage_args = r->seen[s].stage_args;
+        if (out->stage_own_args.file == NULL)
+            out->stage_own_args = r->seen[s].stage_own_args;
         vec_for_each (i, &r->seen[s].sources)
             *vec_push(&sources) = r->seen[s].sources.v[i];
     }

@@ -52,7 +52,8 @@ struct resolver {
     size_t expanded, work; /* what the expansions made and took so far; both are bounded */
     struct {
         bool whole;
-        struct diag_at heredoc, after; /* file NULL: none */
+        /* file NULL: none */
+        struct diag_at heredoc, after, stage_args, stage_own_args;
         VEC(const char *) sources;
     } * seen; /* one per stage */
 };
@@ -68,14 +69,18 @@ void resolver_problem(struct resolver *r, struct cf_pos at, const char *code, co
 
 /* ---- cf_scope.c: values ---- */
 
-/* What FROM sees, what --from and from= see, and what all else in the present stage sees
- * (cf_lookup_fn; arg is the resolver). */
+/* What FROM sees, what of that the definition gives, what --from and from= see, and what all else
+ * in the present stage sees (cf_lookup_fn; arg is the resolver). */
 const char *header_lookup(void *arg, const char *name);
+const char *given_lookup(void *arg, const char *name);
 const char *arg_lookup(void *arg, const char *name);
 const char *scope_lookup(void *arg, const char *name);
 /* One word; -1: the problem was noted, and *out is empty. */
 int resolver_expand(struct resolver *r, const char *text, struct cf_pos at, cf_lookup_fn *lookup,
                     struct cf_expansion *out);
+/* Whether the word, which was expanded without a problem, has this value with other variables. */
+bool resolver_gives(struct resolver *r, const char *text, struct cf_pos at, cf_lookup_fn *lookup,
+                    const char *value);
 void read_header(struct resolver *r);
 void declare_args(struct resolver *r, const struct cf_instr *in);
 void declare_env(struct resolver *r, const struct cf_instr *in);

@@ -30,6 +30,14 @@ static const char *builtin(const struct resolver *r, const char *name)
     return strcmp(name, "VARIANT") == 0 ? "" : NULL;
 }
 
+/* The definition's value of an argument of the header. */
+const char *given_lookup(void *arg, const char *name)
+{
+    struct resolver *r = arg;
+    const struct cf_arg *given = smap_get(&r->user, name);
+    return given != NULL && smap_get(&r->header, name) != NULL ? given->value : NULL;
+}
+
 const char *header_lookup(void *arg, const char *name)
 {
     struct resolver *r = arg;
@@ -136,6 +144,21 @@ int resolver_expand(struct resolver *r, const char *text, struct cf_pos at, cf_l
     resolver_problem(r, at, "bad-substitution", out->hint, arena_str(r->a, e.msg));
     *out = (struct cf_expansion){.text = ""};
     return -1;
+}
+
+bool resolver_gives(struct resolver *r, const char *text, struct cf_pos at, cf_lookup_fn *lookup,
+                    const char *value)
+{
+    struct cf_expansion x = {.text = ""};
+    struct err e = ERR_INIT;
+    if (!may_expand(r, at))
+        return false;
+    int rc = cf_expand(r->a, text, lookup, r, &x, &e);
+    r->work += x.work;
+    if (rc < 0)
+        return false;
+    r->expanded += strlen(x.text);
+    return strcmp(x.text, value) == 0;
 }
 
 /* The definition's value of an argument, or NULL; notes that the argument is declared. */

@@ -113,7 +113,7 @@ struct cf_result {
     size_t sources;
     bool whole_context; /* some source is the context itself or not decidable here */
     /* The first use, in a reached stage, of what older builders do not know; file NULL: none. */
-    struct diag_at heredoc, from_after;
+    struct diag_at heredoc, from_after, stage_args, stage_own_args;
     size_t target; /* index of the target stage */
     size_t
         base; /* the stage whose FROM is what the target begins with: stages may build on stages */

@@ -372,6 +372,8 @@ void make_keys(struct build *b, struct draft *d)
     }
     d->image.heredoc = d->result.heredoc.file != NULL;
     d->image.from_after = d->result.from_after.file != NULL;
+    d->image.stage_args = d->result.stage_args.file != NULL;
+    d->image.stage_own_args = d->result.stage_own_args.file != NULL;
     keep_used_args(b, d);
     make_settings_key(b, &d->image);
     make_recipe_key(b->in->hash, &d->image, parent);

@@ -88,6 +88,15 @@ static void warn_of_age(struct build *b, const struct draft *d)
     if (d->result.from_after.file != NULL)
         diag_add(&b->plan->warnings, d->result.from_after, "newer-buildah", NULL,
                  "FROM --after needs a worker with buildah 1.44 or newer");
+    if (d->result.stage_args.file != NULL)
+        diag_add(&b->plan->warnings, d->result.stage_args, "newer-buildah",
+                 "write the stage's name out, or give the argument in `args` and use it in FROM",
+                 "a stage whose name hangs on variables needs a worker with buildah 1.37 or newer");
+    if (d->result.stage_own_args.file != NULL)
+        diag_add(&b->plan->warnings, d->result.stage_own_args, "newer-buildah",
+                 "write the stage's name out, or declare the argument before the first FROM, too",
+                 "a stage whose name hangs on variables of the stage that uses it needs a worker "
+                 "with buildah 1.44 or newer");
 }
 
 static void finish_draft(struct build *b, struct draft *d)

@@ -75,7 +75,7 @@ struct image {
     const char **tag;
     size_t tags;
     struct named_list folders; /* named contexts that are folders: name → path inside the tar */
-    bool heredoc, from_after;  /* capabilities of newer builders */
+    bool heredoc, from_after, stage_args, stage_own_args; /* capabilities of newer builders */
 
     struct ship_list context_files; /* key: context_key */
     const char *containerfile;      /* its path inside the tar */

@@ -74,7 +74,8 @@ static bool host_ok(const char *p)
             return false;
     } else {
         size_t n = strcspn(p, ":");
-        if (n == 0 || n > HOST_MAX_LEN || !isalnum((unsigned char)p[0]) || !isalnum((unsigned char)p[n - 1]))
+        if (n == 0 || n > HOST_MAX_LEN || !isalnum((unsigned char)p[0]) ||
+            !isalnum((unsigned char)p[n - 1]))
             return false;
         for (size_t i = 0; i < n; i++) {
             if (!isalnum((unsigned char)p[i]) && p[i] != '.' && p[i] != '-')

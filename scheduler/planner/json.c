@@ -217,6 +217,10 @@ static json_t *requires(const struct image *image)
         add(list, json_string("heredoc"));
     if (image->from_after)
         add(list, json_string("from-after"));
+    if (image->stage_args)
+        add(list, json_string("stage-args"));
+    if (image->stage_own_args)
+        add(list, json_string("stage-own-args"));
     return list;
 }
 

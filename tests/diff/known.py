@@ -24,6 +24,8 @@ DIFFERENCES = {
     "arg in a stage of a stage": NEWER,
     "names with variables": NEWER,
     "stage by a variable": NEWER,
+    "stage by a builtin": NEWER,
+    "stage by a builtin of the header": NEWER,
     "copy from by an argument": NEWER,
     "mount of a stage by an argument": "buildah leaves the stage out and looks for an image; the reader sees the stage, so that nothing is missed",
     "env goes before arg": "buildah looks for the image by the ARG's value and then for a stage by the ENV's: no build can succeed",

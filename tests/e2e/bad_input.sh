@@ -54,6 +54,19 @@ number_file "$work/base/Containerfile" 3
 commit line "fixed" && push line
 for i in base child other; do wait_for 120 "$i to be Synced" is "$i" Synced; done
 
+say "a branch that is not the remote's HEAD: built, tested and not released, which is said; a rule releases it"
+on_topic() { [ "$(bf status --json | jq -r '.[] | select(.name == "line:base@topic") | "\(.state) \(.reason)"')" = "$1" ]; }
+push line topic
+wait_for 120 "base@topic to be built and tested" on_topic "OutOfSync policy"
+! digest_of "$(farm_registry release)/line/base:topic" || fail "a branch that may not publish was released"
+bf explain line:base@topic | grep -F 'not released: the ref topic may not publish (see bootfarm repo policy)' || fail "explain does not say why: $(bf explain line:base@topic)"
+wait_for 120 "the others" settled
+bf status --until synced --timeout 30s || fail "what may not be released counts as not synced"
+bf repo policy line topic
+wait_for 120 "base@topic to be released" on_topic "Synced null"
+[ "$(digest_of "$(farm_registry release)/line/base:topic")" = "$(digest_of "$(farm_registry release)/line/base:main")" ] || fail "base:topic is not base:main"
+git -C "$work" push -q origin :topic
+
 say "the staging registry is down: retried, said, nothing lost"
 farm_stop registry-staging
 number_file "$work/base/Containerfile" 4

@@ -155,5 +155,7 @@ SELECT t.do('setting_set', '{"name": "staging_registry", "value": "staging.test:
 SELECT t.do('worker_enroll', jsonb_build_object('name', w.name, 'site', w.site, 'roles', w.roles, 'public_key', rpad(w.name, 40, '-')))
   FROM (VALUES ('hub-1', 'hub', '["build", "test", "publish"]'::jsonb), ('hub-2', 'hub', '["build", "test"]'), ('acp-1-mirror', 'acp-1', '["mirror"]')) w (name, site, roles);
 SELECT t.do('repo_add', '{"url": "file:///srv/plant.git"}');
+-- Most tests do not say which branch the remote's HEAD is; all of them may release. 37_policies is about refs that may not.
+SELECT t.do('repo_policy', '{"slug": "plant", "ref": "*"}');
 COMMIT;
 GRANT USAGE ON SCHEMA t, public TO PUBLIC;

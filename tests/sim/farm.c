@@ -1,4 +1,5 @@
 /* One farm: built, worked on and broken for half an hour, healed, and looked at. */
+#include "scheduler/core/trace.h"
 #include "tests/sim/sim.h"
 
 #define BUILD_TEST (ROLE_BIT(JOB_BUILD) | ROLE_BIT(JOB_TEST))
@@ -65,28 +66,54 @@ static void release(struct sim *s)
     git_free(s);
 }
 
-char *sim_farm(uint64_t seed, enum mutation mutation, bool trace, struct sim *summary)
+static struct sim *sim_new(uint64_t seed, enum mutation mutation)
 {
     struct sim *s = xcalloc(1, sizeof *s);
     s->seed = s->rng = seed;
     s->mutation = mutation;
-    s->trace = trace;
     s->now = 1000000 * BF_SEC;
     unsigned wildness = mutation ? 2 : (unsigned)rnd_below(s, 3);
     s->infra = wildness ? (unsigned)rnd_below(s, 15) : 0;
     s->flaky = (unsigned)rnd_below(s, 10);
+    s->wildness = wildness;
+    return s;
+}
+
+static void live(struct sim *s)
+{
     git_init(s);
     people_arrive(s);
-    faults_start(s, wildness);
+    faults_start(s, s->wildness);
     sim_at(s, s->now, check_watch, NULL, 0);
     sim_run(s, s->now + rnd_time(s, 600 * BF_SEC, 2400 * BF_SEC));
     if (!s->failure)
         settle_down(s);
     s->hash = rnd(s) ^ s->steps ^ s->db.events.n;
     release(s);
+}
+
+char *sim_farm(uint64_t seed, enum mutation mutation, bool trace, struct sim *summary)
+{
+    struct sim *s = sim_new(seed, mutation);
+    s->trace = trace;
+    live(s);
     char *failure = s->failure;
     if (summary)
         *summary = *s;
+    free(s);
+    return failure;
+}
+
+char *sim_farm_recorded(uint64_t seed, struct str record[static N_HUBS])
+{
+    struct sim *s = sim_new(seed, MUT_NONE);
+    s->record = record;
+    for (int i = 0; i < N_HUBS; i++)
+        trace_head(&record[i]);
+    live(s);
+    for (int i = 0; i < N_HUBS; i++)
+        trace_end(&record[i], TRACE_ASKED);
+    char *failure = s->failure;
     free(s);
     return failure;
 }

@@ -4,6 +4,7 @@
  *
  * At most one transaction is under way; what arrives meanwhile waits for the next turn. A failed or
  * unknown commit drops the world. Orders leave only while the leadership is fresh. */
+#include "scheduler/core/trace.h"
 #include "tests/sim/sim.h"
 
 struct tx {
@@ -78,8 +79,13 @@ void hub_drop(struct sim *s, struct hub *h)
 /* The shell encodes a result at once, since the message does not live long enough. */
 void hub_step(struct sim *s, struct hub *h, const struct input *in)
 {
-    size_t before = h->effects.n_ops;
+    size_t before = h->effects.n_ops, after = h->effects.n_after;
+    struct str *record = s->record ? &s->record[h->id - 1] : NULL;
+    if (record)
+        trace_input(record, in, s->now);
     brain_step(h->world, in, s->now, &h->effects);
+    if (record)
+        trace_output(record, &h->effects, before, after);
     for (size_t i = before; i < h->effects.n_ops; i++) {
         struct op *op = &h->effects.ops[i];
         if (op->cookie)
@@ -337,6 +343,8 @@ static void take_over(struct sim *s, struct hub *h)
                              .hash = sim_hash_fn,
                              .seed = rnd(s)};
     h->world = world_new(&c);
+    if (s->record)
+        trace_world(&s->record[h->id - 1], &c);
     hub_read(s, h, true);
 }
 

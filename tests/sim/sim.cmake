@@ -1,6 +1,12 @@
 # Whole farms in virtual time. README.md says how to repeat one.
-bf_criterion(sim_farm
-  SOURCES sim/sim.c sim/farm.c sim/clock.c sim/db.c sim/db_ready.c sim/db_result.c sim/git.c
-          sim/net.c sim/node.c sim/hub.c sim/hub_link.c sim/hub_load.c sim/faults.c sim/check.c
-          sim/check_end.c
-  LIBS bf_core LABELS sim)
+set(parts farm clock db db_ready db_result git hash net node hub hub_link hub_load faults check check_end)
+list(TRANSFORM parts PREPEND sim/)
+list(TRANSFORM parts APPEND .c)
+bf_criterion(sim_farm SOURCES sim/sim.c ${parts} LIBS bf_core LABELS sim)
+
+# The decisions of a farm once more: of one that was recorded here, and of one in production.
+add_library(sim_replayer STATIC sim/replay.c)
+target_link_libraries(sim_replayer PUBLIC bf_core bf_loop)
+bf_criterion(sim_trace SOURCES sim/trace.c ${parts} LIBS sim_replayer LABELS sim)
+add_executable(sim_replay sim/replay_main.c sim/hash.c)
+target_link_libraries(sim_replay PRIVATE sim_replayer)

@@ -15,6 +15,7 @@
 #include "common/base/vec.h"
 #include "scheduler/core/brain.h"
 #include "scheduler/core/world.h"
+#include "tests/sim/hash.h"
 
 #define MAX_ARCHS 2
 #define MAX_PARENTS 3
@@ -217,8 +218,6 @@ bool git_is_pushed(const struct sim *s);
 bool git_plan(struct sim *s, int ref, struct ids *jobs, struct ids *images);
 bool recipe_is_bad(const struct sha256 *recipe);
 bool tests_are_bad(const struct sha256 *recipe, const struct sha256 *tests_key);
-struct sha256 sim_hash(const void *p, size_t n);
-hash_fn sim_hash_fn;
 
 /* ---- net.c ----------------------------------------------------------------------------------- */
 
@@ -385,11 +384,13 @@ struct sim {
     char *failure;
     bool trace, healed;
     enum mutation mutation;
+    struct str *record; /* a trace for each hub, or NULL */
     uint64_t steps, hash;
     unsigned loss, doubled; /* percent */
     bf_time delay;
     bool cut_up[N_SITES + 1], cut_down[N_SITES + 1]; /* site → hub, hub → site */
     unsigned infra, flaky;                           /* percent */
+    unsigned wildness;                               /* of the faults, 0 to 2 */
     bool cut_node[MAX_NODES + 1];                    /* both directions */
     struct db db;
     struct git *git;
@@ -405,5 +406,7 @@ struct sim {
 
 /* Runs one farm; NULL, or what went wrong (the caller frees). */
 char *sim_farm(uint64_t seed, enum mutation mutation, bool trace, struct sim *summary);
+/* The same farm; what its brains took and decided is added to a trace for each scheduler. */
+char *sim_farm_recorded(uint64_t seed, struct str record[static N_HUBS]);
 
 #endif

@@ -37,8 +37,9 @@ static const struct {
     const char *name;
     int64_t major, minor;
 } features[] = {
-    {"build-context", 1, 27}, {"skip-unused-stages", 1, 28}, {"build-arg-file", 1, 30},
-    {"heredoc", 1, 33},       {"from-after", 1, 44},
+    {"build-context", 1, 27},  {"skip-unused-stages", 1, 28}, {"build-arg-file", 1, 30},
+    {"heredoc", 1, 33},        {"stage-args", 1, 37},         {"from-after", 1, 44},
+    {"stage-own-args", 1, 44},
 };
 
 static void add_features(json_t *capabilities, const char *buildah)

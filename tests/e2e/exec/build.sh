@@ -52,6 +52,37 @@ RUN test ! -e /other && test -e /bin/busybox
 CF
 expect "a moved tag" .outcome succeeded
 
+say "built-in arguments: in FROM declared or not, and where the stage declares them; a stage by an argument that is given"
+arch=$(dpkg --print-architecture)
+built_in() { # built_in WRITTEN MEMBERS: the pin of an image whose name holds the architecture
+    build "$(jq -nc --arg image "$BASE" --arg written "$1" --arg ref "localhost/tools-$arch" --argjson more "$2" \
+        '{pins: [{written: [$written], ref: $ref, image: $image, use: "from"}]} + $more')"
+}
+built_in 'localhost/tools-${TARGETARCH}' '{}' <<'CF'
+FROM localhost/tools-${TARGETARCH} AS one
+FROM localhost/tools-${TARGETARCH}
+COPY --from=one /bin/busybox /one
+CF
+expect "FROM with a built-in argument that is not declared" .outcome succeeded
+built_in 'localhost/tools-$TARGETARCH' '{}' <<CF
+ARG TARGETARCH
+FROM localhost/tools-\$TARGETARCH
+ARG TARGETARCH
+ARG TARGETPLATFORM
+COPY --from=localhost/tools-\$TARGETARCH /bin/busybox /one
+RUN test "\$TARGETARCH \$TARGETPLATFORM" = "$arch linux/$arch"
+CF
+expect "built-in arguments that are declared" .outcome succeeded
+built_in "localhost/tools-$arch" '{"args": {"WHICH": "b"}}' <<CF
+ARG WHICH
+FROM localhost/tools-$arch AS stage-a
+FROM localhost/tools-$arch AS stage-b
+RUN touch /b
+FROM stage-\$WHICH
+RUN test -e /b
+CF
+expect "a stage by an argument that is given" .outcome succeeded
+
 say "a FROM that no pin covers"
 build '{"pins": []}' <<CF
 FROM $R/external/tools:1

@@ -145,6 +145,21 @@ ends 0
 prints 'done by the test'
 bf worker resume hub-1
 ends 0
+bf worker set hub-1 --slots 2
+ends 0
+bf worker set hub-1
+ends 2
+bf worker set hub-1 --slots 5000
+ends 1
+complains 'slots must be a number from 1 to 1024, or auto'
+bf site scale hub 3 --max 10
+ends 0
+bf site scale hub --auto --min none --max none
+ends 0
+bf site scale hub 3 --auto
+ends 2
+bf site scale hub
+ends 2
 bf worker revoke hub-2
 ends 0
 bf worker revoke hub-2x
@@ -154,6 +169,13 @@ bf setting set release_registry release:5000
 ends 0
 bf setting get release_registry
 [ "$out" = release:5000 ] || fail "setting get printed $out"
+bf debug record monday --for 5m
+ends 0
+bf debug record ../monday
+ends 1
+complains 'not by a path (it is written below the state_dir of the scheduler that leads'
+bf debug record monday --off
+ends 2
 bf setting get nothing
 ends 1
 bf setting set nothing 1

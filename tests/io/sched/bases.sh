@@ -69,6 +69,7 @@ end registry
 command base_check '{}'
 wait_for 30 "the errors" is "select count(*) from farm.base where error is not null and error_since is not null" 3
 expect "digests" "select string_agg(digest, ' ' order by id) from farm.base" "$digests"
+expect "skopeo's words, as they were before its log quoted them" "select count(*) from farm.base where error like '%\"docker://%' and strpos(error, '\\') = 0" 3
 start_registry
 command base_check '{}'
 wait_for 30 "the errors to go" is "select count(*) from farm.base where error is not null" 0

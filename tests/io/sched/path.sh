@@ -90,6 +90,24 @@ wait_for 30 "the reason" is "select reason from farm.job where kind = 'build' an
 command worker_resume '{"name": "builder"}'
 wait_for 60 "app" all_done
 
+say "slots change while the worker runs, and end nothing"
+command worker_set '{"name": "builder", "slots": "1"}'
+touch "$T/gate"
+echo 5 >"$T/plant/images/hmi/name"
+echo 5 >"$T/plant/images/gateway/name"
+push "edit hmi and gateway"
+wait_for 30 "one to run, the other to wait" is "select count(*) filter (where state = 'running') || ' ' || count(*) filter (where reason = 'busy') from farm.job" "1 1"
+command worker_set '{"name": "builder", "slots": "auto"}'
+wait_for 30 "both to run" is "select count(*) from farm.job where state = 'running'" 2
+command worker_set '{"name": "builder", "slots": "1"}'
+command worker_drain '{"name": "builder"}'
+expect "both still run" "select count(*) from farm.job where state = 'running'" 2
+rm "$T/gate"
+wait_for 30 "both to end" is "select count(*) filter (where state = 'running') || ' ' || count(*) filter (where kind = 'test' and reason = 'drained') from farm.job" "0 2"
+command worker_set '{"name": "builder", "slots": "auto"}'
+command worker_resume '{"name": "builder"}'
+wait_for 60 "hmi and gateway" all_done
+
 say "a revoked key is dead for a live session"
 command worker_revoke '{"name": "builder"}'
 wait_for 20 "builder to be disconnected" is "select state from farm.worker where name = 'builder'" disconnected

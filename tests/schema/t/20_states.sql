@@ -7,16 +7,16 @@ SELECT t.push(t.plan('one', ARRAY[t.image('base', 'a')]));
 
 -- Puts the job into `a` without the triggers' leave, then tries `a` -> `b` with them. NULL: allowed.
 CREATE FUNCTION t.shape(job bigint, s text) RETURNS void LANGUAGE sql AS $$
-    UPDATE farm.job SET state = s, attempt_id = CASE WHEN s IN ('leased', 'running') THEN t.uuid(7) END, fail_class = CASE WHEN s = 'failed' THEN 'user' END,
+    UPDATE farm.job_state SET state = s, attempt_id = CASE WHEN s IN ('leased', 'running') THEN t.uuid(7) END, fail_class = CASE WHEN s = 'failed' THEN 'user' END,
                         ended_at = CASE WHEN s NOT IN ('waiting', 'ready', 'leased', 'running') THEN now() END WHERE id = shape.job
 $$;
 CREATE FUNCTION t.try(a text, b text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     job constant bigint := (SELECT min(id) FROM farm.job);
 BEGIN
-    ALTER TABLE farm.job DISABLE TRIGGER job_changed;
+    ALTER TABLE farm.job_state DISABLE TRIGGER job_illegal;
     PERFORM t.shape(job, a);
-    ALTER TABLE farm.job ENABLE TRIGGER job_changed;
+    ALTER TABLE farm.job_state ENABLE TRIGGER job_illegal;
     PERFORM t.shape(job, b);
     RETURN NULL;
 EXCEPTION WHEN check_violation THEN
@@ -33,7 +33,8 @@ SELECT is(t.try(a, b) IS NULL, (a, b) IN (
        unnest('{waiting,ready,leased,running,succeeded,failed,skipped,superseded,cancelled}'::text[]) b
  WHERE a <> b;
 SELECT alike(t.try('succeeded', 'running'), 'job % cannot go from succeeded to running', 'it says which job, from where, to where');
-SELECT throws_ok('UPDATE farm.job SET state = ''ready'', attempt_id = t.uuid(7) WHERE id = (SELECT min(id) FROM farm.job)', '23514', NULL, 'an attempt in a state that has none');
-SELECT throws_ok('UPDATE farm.job SET state = ''odd''', '23514', NULL, 'a state that is none');
+SELECT throws_ok('UPDATE farm.job_state SET state = ''leased'' WHERE state = ''ready''', '23514', NULL, 'a lease without an attempt')
+  FROM t.shape((SELECT max(id) FROM farm.job), 'ready');
+SELECT throws_ok('UPDATE farm.job_state SET state = ''odd''', '23514', NULL, 'a state that is none');
 SELECT * FROM finish();
 ROLLBACK;

@@ -12,9 +12,9 @@ SELECT results_eq(format('SELECT actor, via, detail FROM farm.event WHERE job_id
 SELECT t.ready(:j);
 SELECT results_eq(format('SELECT actor, via FROM farm.event WHERE job_id = %s', :j), $$VALUES ('scheduler', '{waiting,ready}'::text[])$$,
     'transitions of one turn by one actor are one row');
-UPDATE farm.event SET turn = '1';        -- what follows is another turn
+UPDATE farm.event_log SET turn = '1';        -- what follows is another turn
 SELECT t.claim(:j) AS a \gset
-UPDATE farm.event SET turn = '1';
+UPDATE farm.event_log SET turn = '1';
 SELECT is(t.finish(:'a', t.ok(t.d('B1')), 'succeeded'), 'accepted', 'a result without a start report');
 SELECT results_eq(format('SELECT actor, attempt_id, via, cardinality(ats), detail FROM farm.event WHERE job_id = %s ORDER BY seq', :j),
     format($$VALUES ('scheduler', NULL, '{waiting,ready}'::text[], 2, '{"because": "new"}'::jsonb), ('scheduler', %1$L::uuid, '{leased}', 1, NULL),
@@ -23,17 +23,17 @@ SELECT results_eq(format('SELECT actor, attempt_id, via, cardinality(ats), detai
 
 -- By hand: held to the table, and recorded.
 SELECT set_config('farm.actor', '', true);
-SELECT throws_ok(format('UPDATE farm.job SET state = ''waiting'', ended_at = NULL WHERE id = %s', :j), '23514', NULL, 'an illegal UPDATE by hand is refused');
-UPDATE farm.job SET state = 'cancelled', ended_at = now() WHERE id = t.job('publish:plant:base@main');
+SELECT throws_ok(format('UPDATE farm.job_state SET state = ''waiting'', ended_at = NULL WHERE id = %s', :j), '23514', NULL, 'an illegal UPDATE by hand is refused');
+UPDATE farm.job_state SET state = 'cancelled', ended_at = now() WHERE id = t.job('publish:plant:base@main');
 SELECT is((SELECT actor FROM farm.event ORDER BY seq DESC LIMIT 1), 'database:postgres', 'a legal one leaves an event that names the role');
-UPDATE farm.job SET priority = priority + 1;
+UPDATE farm.job_state SET losses = losses + 1;
 SELECT is((SELECT via FROM farm.event ORDER BY seq DESC LIMIT 1), '{cancelled}', 'what is no transition leaves none');
 
 -- Two actors in one turn are two rows.
 SELECT * FROM farm.end_jobs(ARRAY[t.job('mirror:plant:base@main:acp-1'), t.job('mirror:plant:base@main:acp-2')], '{cancelled,superseded}', ARRAY['ann', NULL]);
 SELECT * FROM farm.reopen(ARRAY[t.job('mirror:plant:base@main:acp-1')], ARRAY['operator:bob']);
-SELECT results_eq($$SELECT actor, via FROM farm.event WHERE job_id = t.job('mirror:plant:base@main:acp-1') AND turn <> '1' ORDER BY seq$$,
+SELECT results_eq($$SELECT actor, via FROM farm.event_log WHERE job_id = t.job('mirror:plant:base@main:acp-1') AND turn <> '1' ORDER BY seq$$,
     $$VALUES ('operator:ann', '{cancelled}'::text[]), ('operator:bob', '{waiting}')$$, 'each operator has an event');
-SELECT is((SELECT actor FROM farm.event WHERE job_id = t.job('mirror:plant:base@main:acp-2') AND turn <> '1'), 'scheduler', 'no actor is the scheduler');
+SELECT is((SELECT actor FROM farm.event_log WHERE job_id = t.job('mirror:plant:base@main:acp-2') AND turn <> '1'), 'scheduler', 'no actor is the scheduler');
 SELECT * FROM finish();
 ROLLBACK;

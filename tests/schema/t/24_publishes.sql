@@ -30,13 +30,13 @@ SELECT results_eq('SELECT serial, state, digest::text FROM farm.release ORDER BY
 
 -- An older revision comes late.
 SELECT t.do('publish', '{"image": "base"}');
-UPDATE farm.job SET revision_id = (SELECT min(id) FROM farm.revision) WHERE id = t.job('publish:plant:base@main');
+UPDATE farm.job_fixed SET revision_id = (SELECT min(id) FROM farm.revision) WHERE id = t.job('publish:plant:base@main');
 SELECT t.ready(t.job('publish:plant:base@main'));
 SELECT is((SELECT status FROM farm.claim(ARRAY[t.job('publish:plant:base@main')], ARRAY[t.uuid(502)], ARRAY[t.worker('hub-1')], ARRAY[t.uuid(0)])), 'outdated', 'a newer revision was released');
 SELECT is(t.state('publish:plant:base@main'), 'ready', 'the brain ends it');
 
 -- Without a verdict nothing gets a tag.
-UPDATE farm.job SET revision_id = (SELECT max(id) FROM farm.revision) WHERE id = t.job('publish:plant:base@main');
+UPDATE farm.job_fixed SET revision_id = (SELECT max(id) FROM farm.revision) WHERE id = t.job('publish:plant:base@main');
 UPDATE farm.verdict SET passed = false WHERE digest = t.d('B2');
 SELECT is((SELECT status FROM farm.claim(ARRAY[t.job('publish:plant:base@main')], ARRAY[t.uuid(503)], ARRAY[t.worker('hub-1')], ARRAY[t.uuid(0)])), 'refused', 'a digest without a passing verdict');
 SELECT matches((SELECT error FROM farm.quarantine ORDER BY id DESC LIMIT 1), 'has no passing verdict', 'which the quarantine says');

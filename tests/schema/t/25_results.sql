@@ -95,7 +95,7 @@ SELECT results_eq($$SELECT status FROM farm.end_jobs(ARRAY[t.job('publish:plant:
 SELECT t.push(t.plan('two', ARRAY[t.image('base', 'b'), t.image('other', 'a'), t.image('third', 'a')]));
 SELECT t.run('build:plant:base@main:amd64', t.d('B2')), t.run('test:plant:base@main:amd64');
 SELECT t.do('test', '{"image": "base"}');
-UPDATE farm.job SET revision_id = (SELECT min(id) FROM farm.revision) WHERE id = t.job('test:plant:base@main:amd64');
+UPDATE farm.job_fixed SET revision_id = (SELECT min(id) FROM farm.revision) WHERE id = t.job('test:plant:base@main:amd64');
 SELECT farm.make_ready(ARRAY[t.job('test:plant:base@main:amd64')], ARRAY[t.d('late')], ARRAY[jsonb_build_object('image:' || t.id('plant:base@main'), jsonb_build_object('digest', t.d('B1')))]);
 SELECT t.claim(t.job('test:plant:base@main:amd64')) AS a \gset
 SELECT t.finish(:'a', t.ok(), 'succeeded');

@@ -22,6 +22,8 @@ SELECT is((SELECT array_agg(DISTINCT state) FROM dashboard.images), '{Progressin
 SELECT is((SELECT count(*) FROM dashboard.definition_errors), 0::bigint, 'no error is left');
 SELECT t.push(t.plan('4', '{}', 'main', '[{"file": "bootfarm.yaml", "line": 1, "column": 1, "code": "x", "message": "y"}]'));
 SELECT is((SELECT count(*) FROM dashboard.images WHERE reason = 'definition'), 3::bigint, 'an error of bootfarm.yaml concerns all');
+SELECT t.push(t.plan('4b', '{}', 'main', '[{"file": "main", "line": 0, "column": 0, "code": "unsigned-commit", "message": "commit x is not signed", "images": []}]'));
+SELECT is((SELECT array_agg(DISTINCT detail) FROM dashboard.images), '{main: commit x is not signed}', 'an error of the commit itself has no line');
 SELECT t.push(t.plan('5', ARRAY[t.image('base', 'a'), t.image('hmi', 'a', '{base}')], 'main', '[{"file": "other/Containerfile", "line": 1, "column": 1, "code": "x", "message": "y"}]'));
 SELECT is((SELECT array_agg(image ORDER BY image) FROM dashboard.images), '{base,hmi}', 'an error elsewhere does not keep what is gone');
 

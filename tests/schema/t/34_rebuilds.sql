@@ -97,9 +97,9 @@ SELECT is(t.rebuilds(), '{}', 'the window has nothing left');
 -- What it would cost.
 SELECT results_eq($$SELECT name, wave, direct, build_seconds IS NOT NULL, test_seconds IS NOT NULL FROM dashboard.base_cost('debian:12')$$,
     $$VALUES ('plant:base@main', 0, true, true, true), ('plant:other@main', 0, true, true, true), ('plant:hmi@main', 1, false, true, true), ('plant:panel@main', 2, false, true, true)$$, 'the cost by waves');
-UPDATE farm.attempt SET started_at = now() - interval '90 s', ended_at = now() WHERE outcome = 'succeeded';
+UPDATE farm.job_state SET started_at = now() - interval '90 s', finished_at = now() WHERE outcome = 'succeeded';
 SELECT is((SELECT sum(build_seconds + test_seconds) FROM dashboard.base_cost('debian:12')), 720::float8, 'in seconds of the past');
-DELETE FROM farm.attempt t USING farm.job j WHERE j.id = t.job_id AND j.image_arch_id = t.id('plant:other@main');
+UPDATE farm.job_state s SET attempt_id = NULL FROM farm.job_fixed j WHERE j.id = s.id AND j.image_arch_id = t.id('plant:other@main');
 SELECT is((SELECT build_seconds FROM dashboard.base_cost('debian:12') WHERE name = 'plant:other@main'), NULL, 'no past');
 
 -- The breaker.

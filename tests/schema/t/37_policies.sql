@@ -3,6 +3,7 @@ BEGIN;
 SET search_path = t, public;
 SELECT no_plan();
 SELECT farm.check_term((SELECT term FROM farm.leader));
+SELECT t.do('repo_policy', '{"slug": "plant", "ref": "*", "remove": true}');
 UPDATE farm.repo SET head = 'main';
 CREATE FUNCTION t.plain(name text, content text, parents text[] DEFAULT '{}', more jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$
     SELECT jsonb_set(t.image(name, content, parents, more), '{build,secrets}', '[]')
@@ -37,7 +38,7 @@ SELECT is((SELECT w.work->>'cache' FROM farm.job j CROSS JOIN LATERAL farm.work(
 -- The preview.
 SELECT is((SELECT summary FROM dashboard.previews WHERE ref = 'pull/7') ~ '^rebuilds 2 images, about [0-9]+ s$', true, 'the preview counts what differs');
 SELECT is((SELECT images FROM dashboard.previews WHERE ref = 'pull/7'), 2, 'base and hmi, not web');
-UPDATE farm.attempt SET started_at = ended_at - interval '4.5 hours' WHERE job_id IN (t.job('build:plant:base@main:amd64'), t.job('build:plant:hmi@main:amd64'));
+UPDATE farm.job_state SET started_at = finished_at - interval '4.5 hours' WHERE id IN (t.job('build:plant:base@main:amd64'), t.job('build:plant:hmi@main:amd64'));
 SELECT is((SELECT summary FROM dashboard.previews WHERE ref = 'pull/7'), 'rebuilds 2 images, about 9 h', 'and says how long that takes');
 SET LOCAL ROLE bootfarm_api;
 SELECT is((SELECT count(*) FROM dashboard.previews), 2::bigint, 'which the API may read');
@@ -46,15 +47,53 @@ RESET ROLE;
 SELECT t.push(t.plan('4', ARRAY[t.plain('base', 'a'), t.plain('hmi', 'a', '{base}'), t.plain('web', 'a')], 'pull/8'));
 SELECT is((SELECT summary FROM dashboard.previews WHERE ref = 'pull/8'), 'rebuilds nothing', 'one that changes nothing');
 
--- Rules.
+-- Without rules.
+SELECT is(t.push(t.plan('5', ARRAY[t.plain('base', 'a')], 'dev')), '{build:plant:base@dev:amd64,test:plant:base@dev:amd64}', 'a branch that is not the remote''s HEAD builds and tests only');
+SELECT is(t.push(t.plan('5', ARRAY[t.plain('base', 'a')], 'tags/v1')), '{build:plant:base@tags/v1:amd64,test:plant:base@tags/v1:amd64}', 'and so does a tag');
+SELECT is(t.push(t.plan('5', ARRAY[t.plain('base', 'a')], 'tags/main')), '{build:plant:base@tags/main:amd64,test:plant:base@tags/main:amd64}', 'also one that is called as HEAD is');
+SELECT is(concat_ws('|', t.rights('main'), t.rights('dev'), t.rights('tags/v1'), t.rights('tags/main')), 'trusted publish mirror secrets place|||', 'HEAD alone is trusted');
+SELECT t.run('build:plant:base@dev:amd64', t.d('U1'));
+SELECT is(t.run('test:plant:base@dev:amd64'), 'succeeded', 'its images are tested');
+SELECT is((SELECT state || ' ' || reason || ': ' || detail FROM dashboard.images WHERE ref = 'dev'), 'OutOfSync policy: not released: the ref dev may not publish (see bootfarm repo policy)', 'and people are told why they are not released');
+SELECT is((SELECT concat_ws(' ', state, reason, detail) FROM dashboard.images WHERE ref = 'tags/v1'), 'Progressing build-waiting', 'once there is nothing else to do');
+SELECT is(t.do('build', '{"image": "plant:base@dev"}'), 'done', 'an operator may have them built');
+SELECT is(t.do('publish', '{"image": "plant:base@dev"}'), 'refused: the ref dev may not publish (see bootfarm repo policy)', 'and not published');
+SELECT is((SELECT array_agg(barred) FROM farm.load_images(ARRAY[t.id('plant:base@main'), t.id('plant:base@dev')])), '{f,t}', 'which the brain knows');
+
+-- A rule gives a ref its rights and takes them; what no rule names stays as it was.
+SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "tags/v*"}'), 'done', 'a rule for tags');
+SELECT is(concat_ws('|', t.rights('main'), t.rights('dev'), t.rights('tags/v1'), t.rights('tags/main')), 'trusted publish mirror secrets place||trusted publish mirror secrets place|', 'names those alone; HEAD stays trusted');
+SELECT is((SELECT string_agg(r.name, ' ' ORDER BY r.name) FROM farm.ref r WHERE r.oid IS NULL), 'tags/v1', 'they are planned anew, and only they');
+SELECT is(t.push(t.plan('5', ARRAY[t.plain('base', 'a')], 'tags/v1')),
+    '{build:plant:base@tags/v1:amd64,test:plant:base@tags/v1:amd64,publish:plant:base@tags/v1,mirror:plant:base@tags/v1:acp-1,mirror:plant:base@tags/v1:acp-2}', 'to be released');
+SELECT is(t.ready(t.job('build:plant:base@tags/v1:amd64')), 'skipped', 'what HEAD has built and tested');
+SELECT is(t.ready(t.job('test:plant:base@tags/v1:amd64')), 'skipped', 'counts for it now');
+SELECT is(t.ready(t.job('publish:plant:base@tags/v1')), 'ready', 'a release that is about to begin');
+SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "tags/v*", "remove": true}'), 'done', 'does not');
+SELECT throws_like($$SELECT t.claim(t.job('publish:plant:base@tags/v1'))$$, 'claim: outdated%', 'when the right is gone');
+SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "main", "publish": false}'), 'done', 'a rule may take the rights of HEAD, too');
+SELECT is(t.rights('main'), 'trusted secrets place', 'all that it names');
+SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "main", "remove": true}'), 'done', 'without it');
+SELECT is(t.rights('main'), 'trusted publish mirror secrets place', 'they are back');
+
+-- The remote's HEAD moves.
+SELECT t.push(t.plan('1', ARRAY[t.plain('base', 'a'), t.plain('hmi', 'a', '{base}'), t.plain('web', 'a')]));
+SELECT sync_wanted AS wanted FROM farm.repo \gset
+SELECT farm.repo_polled((SELECT id FROM farm.repo), 1, 'dev', NULL, 'the plan was too large');
+SELECT is(t.rights('main') || '|' || t.rights('dev'), '|trusted publish mirror secrets place', 'both branches have other rights');
+SELECT is((SELECT string_agg(r.name, ' ' ORDER BY r.name) FROM farm.ref r WHERE r.oid IS NULL AND r.gone_at IS NULL AND r.name IN ('main', 'dev', 'tags/main')), 'dev main', 'and are planned anew');
+SELECT is((SELECT sync_wanted > :wanted FROM farm.repo), true, 'at once');
+SELECT is((t.push(t.plan('5', ARRAY[t.plain('base', 'a')], 'dev')))[3], 'publish:plant:base@dev', 'the new one is released');
+SELECT is(t.push(t.plan('1', ARRAY[t.plain('base', 'a')])), '{build:plant:base@main:amd64,test:plant:base@main:amd64}', 'the old one builds and tests');
+SELECT t.push(t.plan('6', ARRAY[t.plain('base', 'c')], 'dev') || '{"head": "main"}');
+SELECT is(t.rights('main') || '|' || t.rights('dev'), 'trusted publish mirror secrets place|', 'the first plan of a poll tells it already');
+SELECT is((SELECT oid FROM farm.ref WHERE name = 'dev'), t.oid('6'), 'which is not planned twice');
+SELECT t.push(t.plan('7', ARRAY[t.plain('base', 'c')], 'dev') || '{"head": null}');
+SELECT farm.repo_polled((SELECT id FROM farm.repo), 1, NULL, '[{"name": "main"}, {"name": "dev"}, {"name": "pull/7"}, {"name": "pull/8"}]', NULL);
+SELECT is(t.rights('main') || '|' || t.rights('dev'), 'trusted publish mirror secrets place|', 'a HEAD that names no branch: as before');
+
+-- Rules with fewer rights, and which of them counts.
 SELECT t.push(t.plan('5', ARRAY[t.plain('base', 'a')], 'dev'));
-SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "HEAD"}'), 'done', 'a rule for HEAD');
-SELECT is(t.rights('main') || '|' || t.rights('dev'), 'trusted publish mirror secrets place|', 'trusts it alone');
-SELECT is((SELECT oid FROM farm.ref WHERE name = 'dev'), NULL, 'the other is planned anew');
-SELECT is((SELECT oid FROM farm.ref WHERE name = 'main'), t.oid('1'), 'and only that');
-SELECT is(t.ready(t.job('publish:plant:base@dev')), 'ready', 'a publish that waits already');
-SELECT throws_like($$SELECT t.claim(t.job('publish:plant:base@dev'))$$, '%the ref dev may not publish%', 'is refused when it begins');
-SELECT is(t.push(t.plan('5', ARRAY[t.plain('base', 'a')], 'dev')), '{build:plant:base@dev:amd64,test:plant:base@dev:amd64}', 'planned anew it builds and tests');
 SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "d*", "publish": true, "mirror": false, "secrets": false, "place": false}'), 'done', 'a rule with fewer rights');
 SELECT is(t.rights('dev'), 'trusted publish', 'gives those');
 SELECT is(t.push(t.plan('5', ARRAY[t.plain('base', 'a')], 'dev')), '{build:plant:base@dev:amd64,test:plant:base@dev:amd64,publish:plant:base@dev}', 'no mirrors');
@@ -68,8 +107,10 @@ SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "x", "trusted": false, "
 SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "x", "publish": false, "mirror": true}'), 'refused: what is not published cannot be mirrored', 'no mirror without release');
 SELECT is(t.do('repo_policy', '{"slug": "plant", "ref": "x", "remove": true}'), 'refused: there is no rule for x', 'no rule');
 
--- HEAD is known from the plan itself, before the first poll has ended.
-SELECT t.do('repo_add', '{"url": "file:///srv/new.git"}'), t.do('repo_policy', '{"slug": "new", "ref": "HEAD"}');
+-- HEAD is known from the plan itself, before the first poll has ended. Until then nothing is trusted.
+SELECT t.do('repo_add', '{"url": "file:///srv/new.git"}');
+SELECT farm.plan_commit((SELECT id FROM farm.repo WHERE slug = 'new'), t.plan('1', '{}', 'early'));
+SELECT is((SELECT trusted OR may_publish OR may_mirror OR may_secrets OR may_place FROM farm.ref WHERE name = 'early'), false, 'a ref of a repository whose HEAD is not known');
 SELECT farm.plan_commit((SELECT id FROM farm.repo WHERE slug = 'new'), t.plan('1', '{}', 'trunk') || '{"head": "trunk"}');
 SELECT is((SELECT trusted FROM farm.ref WHERE name = 'trunk'), true, 'the default ref of a new repository');
 

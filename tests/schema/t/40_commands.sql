@@ -81,6 +81,10 @@ SELECT is((SELECT state FROM dashboard.workers WHERE name = 'hub-1'), 'revoked',
 SELECT is(t.do('setting_set', '{"name": "colour", "value": "red"}'), 'refused: there is no setting colour (known are staging_registry, release_registry, curve_public, arch, log_limit)', 'a setting that is none');
 SELECT is(t.do('setting_set', '{"name": "log_limit", "value": "1000"}'), 'done', 'setting_set');
 SELECT is((SELECT value FROM dashboard.settings WHERE name = 'log_limit'), '1000', 'set');
+SELECT is(t.submit('debug_record', '{"file": "../x"}'), 'debug_record: a trace is named by letters, digits, ''.'', ''_'' and ''-'', not by a path', 'a trace elsewhere');
+SELECT is(t.submit('debug_record', '{"file": "-x"}'), 'debug_record: a trace is named by letters, digits, ''.'', ''_'' and ''-'', not by a path', 'a name like an option');
+SELECT is(t.do('debug_record', '{"file": "monday.1", "period": "5m"}'), 'done', 'debug_record');
+SELECT is((SELECT outcome->>'file' FROM farm.command ORDER BY id DESC LIMIT 1), 'traces/monday.1', 'where it lies');
 
 -- Those that make jobs.
 CREATE FUNCTION t.made(verb text, args jsonb) RETURNS text LANGUAGE plpgsql AS $$

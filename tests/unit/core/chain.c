@@ -84,6 +84,13 @@ Test(core_chain, an_unresolved_base_is_named)
     kit_simple(&k, 1, JOB_BUILD, 1);
     kit_commit(&k);
     expect(&k, "wait 1 base: quay.io/base:1: connection refused\n");
+    kit_base(&k, 7, NULL);
+    kit_commit(&k);
+    expect(&k, "");
+    struct base_row unknown = {.id = 7, .reference = "quay.io/base:1", .error = "manifest unknown"};
+    kit_step(&k, &(struct input){.type = IN_BASE, .base = &unknown});
+    kit_commit(&k);
+    expect(&k, "wait 1 base: quay.io/base:1: manifest unknown\n");
     kit_base(&k, 7, "resolved");
     kit_commit(&k);
     expect(&k, "ready 1\nclaim 1 on 1\norders 1\n");

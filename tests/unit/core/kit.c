@@ -189,6 +189,7 @@ void kit_image(struct kit *k, struct image_spec s)
         .bases = &s.base,
         .n_bases = s.base ? 1 : 0,
         .removed = s.removed,
+        .barred = s.barred,
     };
     kit_step(k, &(struct input){.type = IN_IMAGE, .image = &row});
     free(name);

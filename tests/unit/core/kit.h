@@ -45,7 +45,7 @@ struct image_spec {
     int64_t parent, parent2, base;
     const char *recipe;
     const char *passing;
-    bool removed;
+    bool removed, barred;
 };
 void kit_image(struct kit *k, struct image_spec s);
 void kit_base(struct kit *k, int64_t id, const char *digest);

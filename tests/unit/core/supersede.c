@@ -130,6 +130,19 @@ Test(core_supersede, a_removed_image_wants_nothing)
     kit_release(&k);
 }
 
+/* Its ref lost the right to publish: what waits behind the release goes, too, and nothing else. */
+Test(core_supersede, an_image_that_may_not_be_released_is_built_and_tested)
+{
+    start(1);
+    four_jobs(1, 1);
+    kit_commit(&k);
+    forget(&k);
+    kit_image(&k, (struct image_spec){.id = 1, .name = "a", .barred = true});
+    kit_commit(&k);
+    expect(&k, "end 3 superseded\nend 4 superseded\n");
+    kit_release(&k);
+}
+
 /* A leader finds two generations of jobs in the database: its predecessor died between the commit
  * of the plan and its own. */
 Test(core_supersede, a_new_leader_supersedes_as_well)

@@ -416,6 +416,10 @@ static const struct code_case cases[] = {
     {"newer-buildah",
      {{.path = "a/Containerfile", .text = "FROM scratch\nRUN <<E\ntrue\nE\n"}},
      "a/Containerfile:2:1: heredocs need a worker with buildah 1.33 or newer"},
+    {"newer-buildah",
+     {{.path = "a/Containerfile", .text = "ARG V=x\nFROM scratch AS x\nFROM $V\n"}},
+     "a/Containerfile:3:6: a stage whose name hangs on variables needs a worker with buildah 1.37 "
+     "or newer\nwrite the stage's name out, or give the argument in `args` and use it in FROM"},
 };
 
 static const struct diag *find(const struct diags *d, const char *code)

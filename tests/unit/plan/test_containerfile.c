@@ -863,6 +863,40 @@ Test(containerfile, platforms_and_capabilities)
     arena_release(&a);
 }
 
+/* Lines at which a stage's name hangs on variables; 0: nowhere. V is given. */
+static void expect_stage_args(const char *text, size_t line, size_t own_line)
+{
+    static const struct cf_arg given[] = {{"V", "x"}};
+    struct arena a = ARENA_INIT;
+    struct diags d = {.a = &a};
+    struct cf_env env = {.arg = given, .args = 1, .arch = "amd64"};
+    struct cf_result r;
+    const struct cfile *f = cf_parse(&a, "f", text, strlen(text), &d, &d);
+    cr_assert_eq(cf_resolve(&a, f, &env, &d, &r), 0);
+    cr_expect_eq(r.stage_args.line, line, "%s", text);
+    cr_expect_eq(r.stage_own_args.line, own_line, "%s", text);
+    diags_release(&d);
+    arena_release(&a);
+}
+
+Test(containerfile, stages_whose_names_hang_on_variables)
+{
+    expect_stage_args("FROM a.io/b AS x\nFROM x\nCOPY --from=x a b\n", 0, 0);
+    expect_stage_args("FROM a.io/b:$TARGETARCH\nCOPY --from=c.io/d:$BUILDARCH a b\n", 0, 0);
+    expect_stage_args("ARG V\nFROM a.io/b AS s-x\nFROM s-$V\n", 0, 0);
+    expect_stage_args("ARG V\nFROM a.io/b AS x\nFROM ${V%y}\n", 3, 0);
+    expect_stage_args("ARG W=x\nFROM a.io/b AS s-x\nFROM s-$W\n", 3, 0);
+    expect_stage_args("FROM a.io/b AS s-amd64\nFROM s-$TARGETARCH\n", 2, 0);
+    expect_stage_args("ARG V\nFROM a.io/b AS s-$V\nFROM s-x\n", 3, 0);
+    expect_stage_args("ARG V\nFROM a.io/b AS s-x\nFROM c.io/d\nARG V\nCOPY --from=s-$V a b\n", 5,
+                      0);
+    expect_stage_args("FROM a.io/b AS s-x\nFROM c.io/d\nARG V\nCOPY --from=s-$V a b\n", 0, 4);
+    expect_stage_args("FROM a.io/b AS s-amd64\nFROM c.io/d\nARG TARGETARCH\nCOPY "
+                      "--from=s-$TARGETARCH a b\n",
+                      4, 0);
+    expect_stage_args("ARG W=x\nFROM a.io/b AS s-x\nFROM s-$W AS unused\nFROM c.io/d\n", 0, 0);
+}
+
 Test(containerfile, which_arguments_matter)
 {
     static const char text[] = "ARG H\nFROM a.io/b AS unused\nARG U\nFROM c.io/d\nARG S=1\n";

@@ -94,10 +94,10 @@ Test(reference, too_long_a_host)
     struct reference r;
     char text[300];
     memset(text, 'a', sizeof text);
-    strcpy(text + 252, "b/x");
+    snprintf(text + 252, sizeof text - 252, "b/x");
     text[100] = '.';
     cr_expect_eq(reference_parse(&a, text, &r, NULL), 0);
-    strcpy(text + 252, "bb/x");
+    snprintf(text + 252, sizeof text - 252, "bb/x");
     cr_expect_eq(reference_parse(&a, text, &r, NULL), -1);
     arena_release(&a);
 }

@@ -19,7 +19,8 @@ static void add(enum op_type type, int64_t job)
     struct op op = {.type = type, .job = job, .attempt = {{(uint8_t)job, 1}}, .worker = 1};
     if (type == OP_FINISH)
         op.next = JOB_SUCCEEDED;
-    turn_add(turn, &op, type == OP_FINISH ? "{}" : NULL);
+    struct op_payload p = {.json = type == OP_FINISH ? "{}" : NULL};
+    turn_add(turn, &op, &p);
 }
 
 TestSuite(turn, .init = begin, .fini = end);
@@ -30,6 +31,15 @@ Test(turn, alternating_ops_of_many_jobs_are_few_statements)
         add(OP_MAKE_READY, j);
         add(OP_WAIT, j + 1);
     }
+    cr_assert_eq(turn_statements(turn), 2);
+}
+
+/* A plain success is a statement of its own, and one all the same. */
+Test(turn, successes_go_together)
+{
+    struct op op = {.type = OP_FINISH, .worker = 1, .next = JOB_SUCCEEDED};
+    for (op.job = 1; op.job <= 100; op.job++)
+        turn_add(turn, &op, &(struct op_payload){.success = op.job % 2, .json = "{}"});
     cr_assert_eq(turn_statements(turn), 2);
 }
 
