@@ -7,6 +7,9 @@ add_executable(bootfarm-swarm bench/swarm/main.c bench/swarm/node.c bench/swarm/
 target_link_libraries(bootfarm-swarm PRIVATE bf_worker_core bf_wire bf_loop bf_conf)
 add_executable(bootfarm-submit bench/swarm/submit.c)
 target_link_libraries(bootfarm-submit PRIVATE bf_base PkgConfig::libpq)
+# What the memory of idle workers is measured against.
+add_executable(bench_router bench/swarm/router.c)
+target_link_libraries(bench_router PRIVATE bf_base PkgConfig::libzmq)
 
 add_test(NAME io_swarm COMMAND ${CMAKE_CURRENT_LIST_DIR}/swarm/check)
 set_tests_properties(io_swarm PROPERTIES LABELS io TIMEOUT 200 ENVIRONMENT "BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")

@@ -1,4 +1,4 @@
-# dispatch.sh - PostgreSQL, a scheduler and a swarm for tests/bench/run. Source it (bash).
+# dispatch.sh - PostgreSQL, a scheduler and a swarm for tests/bench/run and its parts. Source it (bash).
 # shellcheck shell=bash
 #
 # With BENCH_PGPORT (and BENCH_PGHOST) the cluster is that one, as in a run of the peers' harness; else a private one is started with the same
@@ -7,24 +7,26 @@
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$TOP/tests/lib/pg.sh"
 BIN=${BOOTFARM_BIN:-$TOP/build/release/bin}
-PEERS=${BENCH_PEERS:-$TOP/../shared/bench}
 REP=${REP:-1}
 DB=b_bootfarm
-SCHEDULER='' OWN_PG='' SWARMS=()
+SCHEDULER='' OWN_PG='' READER='' SWARMS=()
 
 say() { printf '[%s] %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 fail() {
     printf 'FAILED: %s\n' "$*" >&2
+    [ ! -e "$T/swarm.log" ] || tail -n 5 "$T/swarm.log" >&2
     [ ! -e "$T/scheduler.log" ] || tail -n 20 "$T/scheduler.log" >&2
     exit 1
 }
-emit() { # emit CONFIG METRIC UNIT VALUE
+emit() { emit_as bootfarm "$@"; } # emit CONFIG METRIC UNIT VALUE
+emit_as() { # emit_as SYSTEM CONFIG METRIC UNIT VALUE
     local line
-    line=$(printf '{"rep":%s,"system":"bootfarm","config":"%s","metric":"%s","unit":"%s","value":%s}' "$REP" "$1" "$2" "$3" "$4")
+    line=$(printf '{"rep":%s,"system":"%s","config":"%s","metric":"%s","unit":"%s","value":%s}' "$REP" "$1" "$2" "$3" "$4" "$5")
     echo "$line"
     [ -z "${BENCH_OUT:-}" ] || echo "$line" >>"$BENCH_OUT"
-    say "  bootfarm [$1] $2 = $4 $3"
+    say "  $1 [$2] $3 = $5 $4"
 }
+calc() { awk "BEGIN { printf \"%.${2:-1}f\", $1 }"; } # calc EXPRESSION [DIGITS]
 now_ns() { date +%s%N; }
 rate() { awk -v n="$1" -v ns="$2" 'BEGIN { printf "%.1f", n * 1e9 / ns }'; }
 sql() { psql -XqAt -v ON_ERROR_STOP=1 -d "$DB" -c "$1"; }
@@ -46,7 +48,7 @@ is() { [ "$(sql "$1")" = "$2" ]; } # is STATEMENT VALUE
 
 bench_begin() {
     local program
-    for program in bootfarm-scheduler bootfarm-swarm bootfarm-submit; do
+    for program in bootfarm-scheduler bootfarm-swarm bootfarm-submit bench_router; do
         [ -x "$BIN/$program" ] || { echo "no $BIN/$program: build the preset release first" >&2; exit 2; }
     done
     T=$(mktemp -d /tmp/bootfarm-bench.XXXXXX)
@@ -65,16 +67,23 @@ bench_begin() {
 
 bench_end() {
     trap - EXIT
+    reader_stop
     swarms_stop
     scheduler_stop
     [ -z "$OWN_PG" ] || pg_stop
     rm -rf "$T"
 }
 
+# Nothing is left that autovacuum could find while somebody else is measured.
+bench_drop() {
+    scheduler_stop
+    psql -Xq -d postgres -c "drop database if exists $DB with (force)" 2>/dev/null || fail "cannot drop $DB"
+}
+
 # bench_fresh WORKERS: an empty farm with so many enrolled workers
 bench_fresh() {
-    scheduler_stop
-    psql -Xq -d postgres -c "drop database if exists $DB with (force)" -c "create database $DB" 2>/dev/null || fail "no database $DB"
+    bench_drop
+    psql -Xq -d postgres -c "create database $DB" || fail "no database $DB"
     "$BIN/bootfarm-scheduler" migrate --database="host=$PGHOST port=$PGPORT user=postgres dbname=$DB" >"$T/migrate.log" 2>&1 || fail migrate
     sql "do \$\$ begin create role bf login in role bootfarm_scheduler; exception when duplicate_object then null; end \$\$"
     psql -Xq -v ON_ERROR_STOP=1 -d "$DB" -f "$TOP/tests/bench/dispatch.sql" || fail dispatch.sql
@@ -94,6 +103,7 @@ listen_log = tcp://127.0.0.1:*
 key_file = $T/curve.key
 state_dir = $T/state
 log_level = info
+planner = $T/planner
 CONF
     : >"$T/scheduler.log"
     ${BENCH_WRAP:-} "$BIN/bootfarm-scheduler" run --config="$T/scheduler.conf" >>"$T/scheduler.log" 2>&1 &
@@ -114,21 +124,42 @@ scheduler_stop() {
 swarm() {
     local n=$1
     shift
-    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@"
+    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@" 2>>"$T/swarm.log"
 }
 
 # swarm_start WORKERS OPTION...: runs until swarms_stop
 swarm_start() {
     local n=$1
     shift
-    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@" >/dev/null &
+    [ ${#SWARMS[@]} -gt 0 ] || rm -f "$T"/swarm-*.json
+    "$BIN/bootfarm-swarm" --scheduler="$CONTROL" --server-key="$(cat "$T/curve.pub")" --keys="$T/keys" --workers="$n" "$@" >"$T/swarm-${#SWARMS[@]}.json" 2>>"$T/swarm.log" &
     SWARMS+=($!)
 }
+# Their lines of JSON are in $T/swarm-*.json then.
 swarms_stop() {
     [ ${#SWARMS[@]} -gt 0 ] || return 0
     kill "${SWARMS[@]}" 2>/dev/null
     wait "${SWARMS[@]}" 2>/dev/null
     SWARMS=()
+}
+
+# reader_start: somebody has read farm.job in a transaction and does not end it.
+reader_start() {
+    mkfifo "$T/reader"
+    PGAPPNAME=bench-reader psql -XqAt -d "$DB" <"$T/reader" >"$T/reader.out" 2>&1 &
+    READER=$!
+    exec 7>"$T/reader"
+    echo "begin isolation level repeatable read; select count(*) from farm.job;" >&7
+    wait_for 20 "the reader" reader_is_idle
+}
+reader_is_idle() { is "select count(*) from pg_stat_activity where application_name = 'bench-reader' and state = 'idle in transaction' and backend_xmin is not null" 1; }
+reader_stop() {
+    [ -n "$READER" ] || return 0
+    kill "$READER" # by its end of the pipe it would not end: the scheduler has inherited the other one
+    wait "$READER" 2>/dev/null
+    exec 7>&-
+    rm -f "$T/reader"
+    READER=
 }
 
 # One image is built and tested: from now on builds of the same content are skipped.

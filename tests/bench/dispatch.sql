@@ -63,3 +63,22 @@ BEGIN
     PERFORM farm.add_artifact(bench.digest('context same'), bench.digest('artifact'), 'staging.test:5000/contexts/bench', 1000);
     UPDATE farm.leader SET renewed_at = renewed_at - interval '1 minute';
 END $$;
+
+-- For a stream: repositories push-1 to push-N. Nobody may lead meanwhile.
+CREATE FUNCTION bench.push_repos(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM farm.check_term(l.term) FROM farm.leader l;
+    PERFORM bench.do('repo_add', jsonb_build_object('slug', 'push-' || g, 'url', 'file:///nowhere/' || g, 'poll_every', '7 days')) FROM generate_series(1, n) g;
+    UPDATE farm.repo SET polled_at = now(), sync_done = sync_wanted;
+END $$;
+
+-- What the planner prints when one of them has got a commit that wants N images.
+CREATE FUNCTION bench.push_document(k int, n int) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object('head', p.plan->'oid', 'refs', jsonb_build_array(jsonb_build_object('name', 'main', 'oid', p.plan->'oid')), 'plans', jsonb_build_array(p.plan))
+      FROM (SELECT bench.plan('main', 'p' || k || '-', n) AS plan) p
+$$;
+
+-- The push, as a hook tells of it.
+CREATE FUNCTION bench.push(n int) RETURNS void LANGUAGE sql AS $$
+    SELECT dashboard.submit_command('repo_sync', jsonb_build_object('slug', 'push-' || g), 'bench', 'tests/bench') FROM generate_series(1, n) g
+$$;

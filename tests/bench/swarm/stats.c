@@ -78,6 +78,8 @@ void stats_json(const struct stats *s, unsigned workers, struct str *out)
     add_count(out, "bytes_in", s->bytes_in);
     add_count(out, "connected", s->connected);
     add_count(out, "cut", s->cut);
+    add_count(out, "first_order_us", (uint64_t)s->first_order);
+    add_count(out, "last_ack_us", (uint64_t)s->last_ack);
     str_addf(out, ",\"seconds\":%.6f", (double)(s->last_ack - s->first_order) / 1e6);
     str_addf(out, ",\"accepted_per_second\":%.1f", rate(s));
     add_ms(out, "order_to_ack_ms_p50", hist_quantile(&s->order_to_ack, 0.5));

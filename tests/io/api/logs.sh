@@ -112,7 +112,7 @@ ask "http://x/v1/jobs/$id/log"
 # ---- an attempt that was lost, and the end of the program ---------------------------------------------------------------------
 
 # Its worker is gone and sends no seal: a minute later nobody waits any more.
-act "update farm.attempt set ended_at = now() - interval '2 minutes', outcome = 'lost' where number = 2" "update farm.job set state = 'ready', attempt_id = null where id = $id" >/dev/null
+act "update farm.job_state set state = 'ready', outcome = 'lost', next_state = 'ready', actor = 'scheduler', finished_at = now() - interval '2 minutes', finished_seq = nextval('farm.event_seq') where id = $id" >/dev/null
 follow "$T/lost"
 wait $! || fail "following a lost attempt"
 

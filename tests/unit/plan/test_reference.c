@@ -2,6 +2,7 @@
 #include "scheduler/plan/reference.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static const struct {
     const char *text, *normal; /* NULL: refused */

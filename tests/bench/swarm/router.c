@@ -1,0 +1,255 @@
+/* router.c - bench_router: what a bare ROUTER with CURVE takes for N idle peers.
+ *
+ *     bench_router PEERS ROUNDS ASK_BYTES ANSWER_BYTES
+ *
+ * This process has one ROUTER with the socket options of ours (common/loop/zsock.c) and keeps
+ * nothing about its peers; other processes have the peers, each a DEALER with a key pair of its
+ * own. Each peer sends ROUNDS messages, the next one after the answer, and is silent from then on.
+ * Prints one line of JSON: the resident memory of this process before anybody connected and at the
+ * end.
+ *
+ * There is no authenticator: whoever has the server's key may connect. */
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#define PEERS_PER_PROCESS 500 /* a context has room for 1,023 sockets */
+#define CONTROL_HWM 16
+#define QUIET_MS 2000
+#define GIVE_UP_MS 120000
+
+struct load {
+    int64_t peers, rounds, ask, answer;
+    char server_public[41], server_secret[41];
+    char endpoint[64];
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_router: %s: %s\n", what, zmq_strerror(errno));
+    _exit(1);
+}
+
+struct option {
+    int name, value;
+};
+
+static const struct option common_options[] = {
+    {ZMQ_LINGER, 0},
+    {ZMQ_HANDSHAKE_IVL, 10000},
+    {ZMQ_TCP_KEEPALIVE, 1},
+    {ZMQ_TCP_KEEPALIVE_IDLE, 60},
+    {ZMQ_TCP_KEEPALIVE_INTVL, 10},
+    {ZMQ_TCP_KEEPALIVE_CNT, 3},
+    {ZMQ_SNDHWM, CONTROL_HWM},
+    {ZMQ_RCVHWM, CONTROL_HWM},
+};
+
+static const struct option router_options[] = {
+    {ZMQ_ROUTER_MANDATORY, 1},
+    {ZMQ_CURVE_SERVER, 1},
+};
+
+static const struct option dealer_options[] = {
+    {ZMQ_IMMEDIATE, 1},         {ZMQ_RECONNECT_IVL, 200},       {ZMQ_RECONNECT_IVL_MAX, 10000},
+    {ZMQ_HEARTBEAT_IVL, 15000}, {ZMQ_HEARTBEAT_TIMEOUT, 20000}, {ZMQ_HEARTBEAT_TTL, 60000},
+    {ZMQ_RCVTIMEO, GIVE_UP_MS}, {ZMQ_SNDTIMEO, GIVE_UP_MS},
+};
+
+static void set_options(void *zmq, const struct option *options, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (zmq_setsockopt(zmq, options[i].name, &options[i].value, sizeof options[i].value))
+            die("a socket option");
+}
+
+static void set_key(void *zmq, int name, const char *key)
+{
+    if (zmq_setsockopt(zmq, name, key, 41))
+        die("a key");
+}
+
+/* ---- peers ----------------------------------------------------------------------------------- */
+
+static void *peer_new(void *context, const struct load *l)
+{
+    char public_key[41], secret_key[41];
+    void *zmq = zmq_socket(context, ZMQ_DEALER);
+    if (!zmq || zmq_curve_keypair(public_key, secret_key))
+        die("a peer");
+    set_options(zmq, common_options, ARRAY_SIZE(common_options));
+    set_options(zmq, dealer_options, ARRAY_SIZE(dealer_options));
+    set_key(zmq, ZMQ_CURVE_SERVERKEY, l->server_public);
+    set_key(zmq, ZMQ_CURVE_PUBLICKEY, public_key);
+    set_key(zmq, ZMQ_CURVE_SECRETKEY, secret_key);
+    if (zmq_connect(zmq, l->endpoint))
+        die("connect");
+    return zmq;
+}
+
+/* A byte goes to `here` when each of them has had an answer. */
+static _Noreturn void play_peers(const struct load *l, int64_t n, int here)
+{
+    static void *peer[PEERS_PER_PROCESS];
+    char *ask = xcalloc(1, (size_t)l->ask), *answer = xcalloc(1, (size_t)l->answer);
+    void *context = zmq_ctx_new();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int64_t i = 0; i < n; i++)
+        peer[i] = peer_new(context, l);
+    for (int64_t round = 0; round < l->rounds; round++) {
+        for (int64_t i = 0; i < n; i++)
+            if (zmq_send(peer[i], ask, (size_t)l->ask, 0) < 0)
+                die("send");
+        for (int64_t i = 0; i < n; i++)
+            if (zmq_recv(peer[i], answer, (size_t)l->answer, 0) < 0)
+                die("receive");
+        if (round == 0 && write(here, "", 1) != 1)
+            die("write");
+    }
+    for (;;)
+        pause();
+}
+
+/* ---- the router ------------------------------------------------------------------------------ */
+
+static void *router_new(void *context, struct load *l)
+{
+    size_t n = sizeof l->endpoint;
+    void *zmq = zmq_socket(context, ZMQ_ROUTER);
+    if (!zmq || zmq_curve_keypair(l->server_public, l->server_secret))
+        die("the router");
+    set_options(zmq, common_options, ARRAY_SIZE(common_options));
+    set_options(zmq, router_options, ARRAY_SIZE(router_options));
+    set_key(zmq, ZMQ_CURVE_SECRETKEY, l->server_secret);
+    if (zmq_bind(zmq, "tcp://127.0.0.1:*") ||
+        zmq_getsockopt(zmq, ZMQ_LAST_ENDPOINT, l->endpoint, &n))
+        die("bind");
+    return zmq;
+}
+
+static void answer_one(void *router, char *ask, const struct load *l, const char *answer)
+{
+    char id[256];
+    int n = zmq_recv(router, id, sizeof id, 0);
+    if (n < 0 || zmq_recv(router, ask, (size_t)l->ask, 0) < 0 ||
+        zmq_send(router, id, (size_t)n, ZMQ_SNDMORE) < 0 ||
+        zmq_send(router, answer, (size_t)l->answer, 0) < 0)
+        die("answer");
+}
+
+/* Until all was asked, and then nothing came for a while. */
+static void serve(void *router, const struct load *l)
+{
+    char *ask = xcalloc(1, (size_t)l->ask), *answer = xcalloc(1, (size_t)l->answer);
+    zmq_pollitem_t item = {.socket = router, .events = ZMQ_POLLIN};
+    int64_t left = l->peers * l->rounds;
+    for (;;) {
+        int rc = zmq_poll(&item, 1, left > 0 ? GIVE_UP_MS : QUIET_MS);
+        if (rc < 0)
+            die("poll");
+        if (rc == 0)
+            break;
+        answer_one(router, ask, l, answer);
+        left--;
+    }
+    free(ask);
+    free(answer);
+    if (left != 0) {
+        fprintf(stderr, "bench_router: %lld messages are missing\n", (long long)left);
+        _exit(1);
+    }
+}
+
+static long rss_kib(void)
+{
+    char line[256];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "re");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "VmRSS: %ld", &kib) != 1)
+        continue;
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+/* Not all at once, as workers that are started by and by: a queue of connections that is full is
+ * not what is measured. */
+static void start_peers(const struct load *l)
+{
+    int fd[2];
+    char byte;
+    if (pipe(fd))
+        die("pipe");
+    for (int64_t at = 0; at < l->peers; at += PEERS_PER_PROCESS) {
+        int64_t left = l->peers - at;
+        pid_t pid = fork();
+        if (pid < 0)
+            die("fork");
+        if (pid == 0)
+            play_peers(l, left < PEERS_PER_PROCESS ? left : PEERS_PER_PROCESS, fd[1]);
+        if (read(fd[0], &byte, 1) != 1)
+            die("read");
+    }
+}
+
+/* A context does not survive fork(): a middle process, which has none yet, makes the peers once it
+ * is told where the router is. It ends with this one, and they with it. */
+static int fork_starter(pid_t *starter)
+{
+    int fd[2];
+    struct load l;
+    if (pipe(fd) || (*starter = fork()) < 0)
+        die("fork");
+    if (*starter > 0) {
+        close(fd[0]);
+        return fd[1];
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(fd[1]);
+    if (read(fd[0], &l, sizeof l) != (ssize_t)sizeof l)
+        _exit(1);
+    start_peers(&l);
+    for (;;)
+        pause();
+}
+
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct load l = {0};
+    if (argc != 5 || parse_i64(argv[1], 1, 20000, &l.peers) ||
+        parse_i64(argv[2], 1, 100000, &l.rounds) || parse_i64(argv[3], 1, 1 << 20, &l.ask) ||
+        parse_i64(argv[4], 1, 1 << 20, &l.answer)) {
+        fprintf(stderr, "usage: bench_router PEERS ROUNDS ASK_BYTES ANSWER_BYTES\n");
+        return 2;
+    }
+    pid_t starter;
+    raise_limits();
+    int to_starter = fork_starter(&starter);
+    void *router = router_new(zmq_ctx_new(), &l);
+    long before = rss_kib();
+    if (write(to_starter, &l, sizeof l) != (ssize_t)sizeof l)
+        die("start");
+    serve(router, &l);
+    printf("{\"peers\":%lld,\"rounds\":%lld,\"rss_before_kib\":%ld,\"rss_kib\":%ld}\n",
+           (long long)l.peers, (long long)l.rounds, before, rss_kib());
+    fflush(stdout);
+    kill(starter, SIGKILL);
+    waitpid(starter, NULL, 0);
+    _exit(0); /* the peers are gone; nothing is worth closing */
+}
