@@ -1,9 +1,11 @@
 /* commands.h - what operators asked for: rows of farm.command, carried out in order.
  *
- * job_cancel, job_retry, worker_drain and worker_resume go to the brain, which answers them in its
- * own transaction; all others are rows only and are applied by SQL, one transaction each, on a
- * connection of their own. debug_record concerns this process: it is asked first, and may refuse. A
- * notification wakes it, a jittered poll is behind that. */
+ * A notification makes the farm's next turn take them up (farm_take_commands): what makes jobs
+ * (build, test, publish, mirror) and what the brain answers (job_cancel, job_retry, worker_drain,
+ * worker_resume) is through with that turn's commit. All others are rows only and are applied by
+ * SQL after it, one transaction each, on a connection of their own; so is everything where
+ * PostgreSQL refuses such a turn. debug_record concerns this process: it is asked first, and may
+ * refuse. Behind the notification is a poll, which only reads. */
 #ifndef BF_COMMANDS_H
 #define BF_COMMANDS_H
 

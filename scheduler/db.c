@@ -28,6 +28,11 @@ void db_tx_deadline(struct db_tx *tx, bf_time deadline)
     tx->deadline = deadline;
 }
 
+void db_tx_more(struct db_tx *tx, db_more_cb *more)
+{
+    tx->more = more;
+}
+
 void db_add(struct db_tx *tx, const char *sql, const struct db_param *params, size_t n)
 {
     BUG_ON(n > DB_MAX_PARAMS);
@@ -126,23 +131,85 @@ static void watch_deadlines(struct db *db)
 /* ---- sending ----------------------------------------------------------------------------------
  */
 
-static int send_plain(struct db *db, const char *sql)
+static void await(struct db *db, enum db_awaited what)
 {
+    *vec_push(&db->awaited) = what;
+}
+
+static int send_plain(struct db *db, const char *sql, enum db_awaited what)
+{
+    await(db, what);
     return PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0) ? 0 : -1;
 }
 
-static int send_stmts(struct db *db, const struct db_tx *tx)
+#define NAME_TEXT 16
+
+static void name_text(char buf[static NAME_TEXT], unsigned name)
 {
-    if (send_plain(db, tx->mode == DB_WRITE ? "BEGIN"
-                                            : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    snprintf(buf, NAME_TEXT, "s%u", name);
+}
+
+/* The name of the statement in this session, which is prepared where it is new. */
+static int prepare(struct db *db, const char *sql, char name[static NAME_TEXT])
+{
+    vec_for_each (i, &db->prepared) {
+        if (db->prepared.v[i].sql == sql) {
+            name_text(name, db->prepared.v[i].name);
+            return 0;
+        }
+    }
+    *vec_push(&db->prepared) = (struct db_prepared){.sql = sql, .name = ++db->names};
+    name_text(name, db->names);
+    await(db, TO_PREPARE);
+    return PQsendPrepare(db->conn, name, sql, 0, NULL) ? 0 : -1;
+}
+
+static int send_stmt(struct db *db, const struct db_stmt *s)
+{
+    char name[NAME_TEXT];
+    if (prepare(db, s->sql, name))
         return -1;
-    vec_for_each (i, &tx->stmts) {
-        const struct db_stmt *s = &tx->stmts.v[i];
-        if (!PQsendQueryParams(db->conn, s->sql, s->n, NULL, (const char *const *)s->value,
-                               s->length, s->format, 0))
+    await(db, TO_STMT);
+    return PQsendQueryPrepared(db->conn, name, s->n, (const char *const *)s->value, s->length,
+                               s->format, 0)
+               ? 0
+               : -1;
+}
+
+/* The statements that are there, and COMMIT unless others may follow. */
+static int send_stmts(struct db *db, struct db_tx *tx)
+{
+    for (; tx->sent < tx->stmts.n; tx->sent++) {
+        if (send_stmt(db, &tx->stmts.v[tx->sent]))
             return -1;
     }
-    return send_plain(db, "COMMIT");
+    if (!tx->more && send_plain(db, "COMMIT", TO_COMMIT))
+        return -1;
+    return PQpipelineSync(db->conn) ? 0 : -1;
+}
+
+static int send_tx(struct db *db, struct db_tx *tx)
+{
+    tx->sent = 0;
+    if (send_plain(
+            db, tx->mode == DB_WRITE ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            TO_OTHER))
+        return -1;
+    return send_stmts(db, tx);
+}
+
+static void sent(struct db *db, int rc)
+{
+    if (rc)
+        conn_lost(db, PQerrorMessage(db->conn));
+    else
+        conn_flush(db);
+}
+
+static void expect_answers(struct db *db)
+{
+    vec_clear(&db->awaited);
+    db->answers = 0;
 }
 
 static void tx_send_next(struct db *db)
@@ -152,13 +219,9 @@ static void tx_send_next(struct db *db)
     struct db_tx *tx = container_of(db->queue.next, struct db_tx, node);
     queue_take(db, tx);
     db->flying = tx;
-    db->answers = 0;
     db->refused = false;
-    if (send_stmts(db, tx) || !PQpipelineSync(db->conn)) {
-        conn_lost(db, PQerrorMessage(db->conn));
-        return;
-    }
-    conn_flush(db);
+    expect_answers(db);
+    sent(db, send_tx(db, tx));
     if (db->state == DBS_UP)
         watch_deadlines(db);
 }
@@ -199,43 +262,89 @@ static void note_refusal(struct db *db, const char *sqlstate, const char *messag
     one_line(db->message);
 }
 
-/* Answer number 0 is BEGIN's, the last is COMMIT's. */
+/* In the order in which they were sent. */
+static void note_prepared(struct db *db)
+{
+    vec_for_each (i, &db->prepared) {
+        if (!db->prepared.v[i].ready) {
+            db->prepared.v[i].ready = true;
+            return;
+        }
+    }
+}
+
 static void take_answer(struct db *db, PGresult *r)
 {
     struct db_tx *tx = db->flying;
-    size_t at = db->answers++;
+    enum db_awaited to = db->answers < db->awaited.n ? db->awaited.v[db->answers] : TO_OTHER;
     ExecStatusType s = PQresultStatus(r);
     bool good = s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_EMPTY_QUERY;
+    db->answers++;
     if (s == PGRES_FATAL_ERROR)
         note_refusal(db, PQresultErrorField(r, PG_DIAG_SQLSTATE), PQresultErrorMessage(r));
-    if (tx && good && at == tx->stmts.n + 1 && strcmp(PQcmdStatus(r), "COMMIT") != 0)
+    if (good && to == TO_COMMIT && strcmp(PQcmdStatus(r), "COMMIT") != 0)
         note_refusal(db, "", "COMMIT was answered with ROLLBACK");
-    if (tx && good && at >= 1 && at <= tx->stmts.n)
+    if (good && to == TO_PREPARE)
+        note_prepared(db);
+    if (tx && good && to == TO_STMT)
         *vec_push(&tx->results) = r;
     else
         PQclear(r);
 }
 
+/* What was not reached in a refused transaction, or was refused itself, is not there. */
+static void forget_unprepared(struct db *db)
+{
+    while (db->prepared.n && !db->prepared.v[db->prepared.n - 1].ready)
+        db->prepared.n--;
+}
+
+/* The function behind a prepared statement has other columns now, or the statement is gone. */
+static bool is_void(const char *sqlstate)
+{
+    return strcmp(sqlstate, "0A000") == 0 || strcmp(sqlstate, "26000") == 0;
+}
+
 static bool is_passing(const char *sqlstate)
 {
-    return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
+    return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0 || is_void(sqlstate);
 }
 
 static void send_rollback(struct db *db)
 {
     db->rolling = true;
-    if (send_plain(db, "ROLLBACK") || !PQpipelineSync(db->conn))
-        conn_lost(db, PQerrorMessage(db->conn));
-    else
-        conn_flush(db);
+    expect_answers(db);
+    sent(db, send_plain(db, "ROLLBACK", TO_OTHER) || !PQpipelineSync(db->conn) ? -1 : 0);
 }
 
-/* The pipeline's sync came: everything of the transaction was answered. */
+/* The transaction is open, and good so far. False: the caller gives it up. */
+static bool go_on(struct db *db, struct db_tx *tx)
+{
+    struct db_reply r = {
+        .end = DB_DONE, .sqlstate = "", .message = "", .result = tx->results.v, .n = tx->results.n};
+    tx->asked = true;
+    bool on = tx->more(tx->arg, tx, &r);
+    if (db->state != DBS_UP)
+        return true; /* closed from within: it has ended */
+    tx->more = NULL;
+    if (!on) {
+        note_refusal(db, "", "given up");
+        return false;
+    }
+    expect_answers(db);
+    sent(db, send_stmts(db, tx));
+    return true;
+}
+
+/* The pipeline's sync came: everything that was sent was answered. */
 static void take_sync(struct db *db)
 {
     struct db_tx *tx = db->flying;
+    if (tx && tx->more && !db->refused && go_on(db, tx))
+        return;
     db->flying = NULL;
     db->rolling = false;
+    forget_unprepared(db);
     if (!tx)
         return;
     if (!db->refused) {
@@ -243,7 +352,9 @@ static void take_sync(struct db *db)
         tx_end(tx, DB_DONE, "", "");
         return;
     }
-    bool again = is_passing(db->sqlstate) && ++tx->tries < MAX_TRIES;
+    if (is_void(db->sqlstate))
+        vec_clear(&db->prepared);
+    bool again = !tx->asked && is_passing(db->sqlstate) && ++tx->tries < MAX_TRIES;
     if (PQtransactionStatus(db->conn) != PQTRANS_IDLE)
         send_rollback(db);
     if (again) {
@@ -285,16 +396,20 @@ void tx_connected(struct db *db)
     tx_send_next(db);
 }
 
-/* What was in flight may have been committed, unless a statement before COMMIT was refused. */
+/* What was in flight may have been committed, unless a statement before COMMIT was refused, or
+ * COMMIT was not sent. */
 void tx_disconnected(struct db *db)
 {
     struct db_tx *tx = db->flying;
     db->flying = NULL;
     db->rolling = false;
+    vec_clear(&db->prepared);
     if (!tx)
         return;
-    bool undone = db->refused && db->answers <= tx->stmts.n + 1;
-    if (undone) {
+    bool undone = db->refused && (tx->more || db->answers < db->awaited.n);
+    if (tx->more && !undone) {
+        tx_end(tx, DB_NOT_SENT, "", db->last_error);
+    } else if (undone) {
         char sqlstate[sizeof db->sqlstate];
         memcpy(sqlstate, db->sqlstate, sizeof sqlstate);
         tx_end(tx, DB_REFUSED, sqlstate, db->last_error);
@@ -352,6 +467,8 @@ static void on_freed(uv_handle_t *h)
     free(db->conninfo);
     free(db->name);
     free(db->settings);
+    vec_release(&db->awaited);
+    vec_release(&db->prepared);
     free(db);
     free(h);
 }

@@ -3,13 +3,19 @@
  *
  * Happy path: db_open → on_up(true) → db_tx_new, db_add..., db_submit → BEGIN, the statements and
  * COMMIT leave in one flush → the answers come back → the callback, once, with DB_DONE and one
- * result for each statement. One transaction is in flight, others wait in order.
+ * result for each statement. One transaction is in flight, others wait in order. A transaction
+ * whose later statements follow from the answers of the first stays open between them (db_tx_more).
+ *
+ * A statement is parsed and planned once in a session: it is prepared when it is first sent, in the
+ * same flush, and known by its pointer.
  *
  * Failure modes, each told by the callback's `end`:
  *   a statement fails, or COMMIT answers ROLLBACK   DB_REFUSED; rolled back
- *   serialisation failure, deadlock                 sent again, three times, then DB_REFUSED
+ *   serialisation failure, deadlock, or a prepared  sent again, three times, then DB_REFUSED; never
+ *   statement that a migration made void            after db_more_cb was called
  *   the connection breaks, or the deadline passes   DB_UNKNOWN for the one in flight: it may have
  *                                                   happened; those that wait go on waiting
+ *   the same while it is open, before COMMIT        DB_NOT_SENT: nothing happened
  *   no connection until the deadline, queue full    DB_NOT_SENT: nothing happened
  *   db_close                                        the same two, from within db_close
  * A dead peer is noticed by the deadline, by TCP (tcp_user_timeout, keepalives) and by the renewal
@@ -70,9 +76,15 @@ bool db_is_up(const struct db *db);
 void db_close(struct db *db);
 
 struct db_tx *db_tx_new(struct db *db, enum db_mode mode);
-/* `sql` is kept by pointer, parameters are copied. */
+/* `sql` is a string literal, kept by pointer; parameters are copied. */
 void db_add(struct db_tx *tx, const char *sql, const struct db_param *params, size_t n);
 void db_tx_deadline(struct db_tx *tx, bf_time deadline);
+/* Called once, with db_submit's `arg`, when all statements that were added before were answered and
+ * none was refused: adds others by db_add(), and COMMIT follows. `r` has the results so far, which
+ * stay until the end. False: it is rolled back, and ends as DB_REFUSED. The server's time-out for
+ * sessions that are idle in a transaction runs meanwhile. */
+typedef bool db_more_cb(void *arg, struct db_tx *tx, const struct db_reply *r);
+void db_tx_more(struct db_tx *tx, db_more_cb *more);
 void db_tx_free(struct db_tx *tx); /* one that was not submitted; accepts NULL */
 /* `cb` is called later from the loop, never from within. */
 void db_submit(struct db_tx *tx, db_reply_cb *cb, void *arg);

@@ -40,7 +40,11 @@ static void poll_for(struct db *db, int events)
         }
         h->data = db;
         db->poll = h;
+        db->events = 0;
     }
+    if (db->events == events)
+        return; /* to start it again would take two system calls */
+    db->events = events;
     uv_poll_start(db->poll, events, on_poll);
 }
 

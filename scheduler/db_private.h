@@ -23,12 +23,25 @@ struct db_tx {
     struct db *db;
     enum db_mode mode;
     VEC(struct db_stmt) stmts;
+    size_t sent; /* of stmts */
     VEC(PGresult *) results;
+    db_more_cb *more; /* NULL: all statements are there, or it has added them */
+    bool asked;       /* `more` was called: what it decided must not be sent twice */
     bf_time deadline; /* a duration before db_submit, a monotonic time after it */
     int tries;
     db_reply_cb *cb;
     void *arg;
 };
+
+/* A statement that this session has parsed, or that is on its way there. */
+struct db_prepared {
+    const char *sql;
+    unsigned name;
+    bool ready; /* the server has answered */
+};
+
+/* What an answer is to. */
+enum db_awaited { TO_OTHER, TO_PREPARE, TO_STMT, TO_COMMIT };
 
 enum db_state {
     DBS_IDLE,       /* between attempts: the timer starts the next */
@@ -46,6 +59,7 @@ struct db {
     struct resolve *resolve;
     PGconn *conn;
     uv_poll_t *poll;     /* of conn's socket */
+    int events;          /* that it waits for */
     uv_timer_t *connect; /* back-off, or the deadline of connecting */
     uv_timer_t *watch;   /* the earliest deadline of a transaction */
     int failures;        /* connection attempts in a row */
@@ -56,7 +70,10 @@ struct db {
     size_t n_queue;
     struct db_tx *flying;
     bool rolling; /* the answers of a ROLLBACK are under way, no transaction is */
-    size_t answers;
+    VEC(enum db_awaited) awaited;
+    size_t answers; /* of awaited */
+    VEC(struct db_prepared) prepared;
+    unsigned names; /* of prepared statements, never used twice in a session */
     bool refused;
     char sqlstate[6];
     char message[1024];

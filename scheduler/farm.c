@@ -216,7 +216,7 @@ static void take_answer(void *arg, const struct op_answer *a)
 
 /* The brain first hears that the turn is durable, then what was different from what it asked: ops
  * that it makes of the latter belong to the next turn. */
-static void committed(struct farm *f, const struct db_reply *r)
+void farm_committed(struct farm *f, const struct db_reply *r)
 {
     struct err e = ERR_INIT;
     farm_step(f, &(struct input){.type = IN_COMMITTED});
@@ -240,7 +240,7 @@ static void on_turn(void *arg, const struct db_reply *r)
         return;
     f->flying = false;
     if (r->end == DB_DONE) {
-        committed(f, r);
+        farm_committed(f, r);
         return;
     }
     farm_failed(f, r, "a turn was refused");
@@ -253,13 +253,8 @@ static struct ticket *ticket(struct farm *f)
     return t;
 }
 
-static void close_turn(struct farm *f)
+void farm_seal(struct farm *f)
 {
-    if (!f->effects.n_ops) {
-        perform(f, &f->effects, &f->answers);
-        effects_clear(&f->effects);
-        return;
-    }
     struct effects e = f->sent_effects;
     struct turn *t = f->sent_turn;
     answers a = f->sent_answers;
@@ -270,6 +265,16 @@ static void close_turn(struct farm *f)
     f->turn = t;
     f->answers = a;
     f->flying = true;
+}
+
+static void close_turn(struct farm *f)
+{
+    if (!f->effects.n_ops) {
+        perform(f, &f->effects, &f->answers);
+        effects_clear(&f->effects);
+        return;
+    }
+    farm_seal(f);
     turn_submit(f->sent_turn, f->db, f->term, on_turn, ticket(f));
 }
 
@@ -294,16 +299,21 @@ static void arm_timer(struct farm *f)
 
 static bool has_input(const struct farm *f)
 {
-    return f->reports.n || f->commands.n || f->effects.n_ops || f->effects.n_after ||
-           brain_deadline(f->world) <= farm_now(f);
+    return f->take.on_end || f->reports.n || f->commands.n || f->effects.n_ops ||
+           f->effects.n_after || brain_deadline(f->world) <= farm_now(f);
 }
 
-static void turn_once(struct farm *f)
+void farm_inputs(struct farm *f)
 {
     step_commands(f);
     step_reports(f);
     if (brain_deadline(f->world) <= farm_now(f))
         farm_step(f, &(struct input){.type = IN_TICK});
+}
+
+static void turn_once(struct farm *f)
+{
+    farm_inputs(f);
     close_turn(f);
 }
 
@@ -322,6 +332,8 @@ static void on_prepare(uv_prepare_t *p)
     /* Ops that statuses have made wait for their own turn first: a read would overtake them. */
     if (rows && !f->effects.n_ops)
         farm_read_rows(f);
+    else if (f->take.on_end)
+        farm_take_turn(f);
     else
         turn_once(f);
     if (f->state == FARM_ON && !f->flying)
@@ -368,6 +380,15 @@ void farm_command(struct farm *f, enum input_type type, int64_t command, int64_t
                   const char *who)
 {
     push_command(f, type, command, object, who);
+}
+
+void farm_take_commands(struct farm *f, struct farm_take *take)
+{
+    BUG_ON(f->take.on_end);
+    if (f->state == FARM_OFF)
+        vec_release(&take->elsewhere);
+    else
+        f->take = *take;
 }
 
 bool farm_orders(struct farm *f, int64_t worker, struct orders_view *out)
@@ -446,6 +467,8 @@ static void drop_inputs(struct farm *f)
     vec_release(&f->answers);
     vec_release(&f->sent_answers);
     wanted_clear(&f->wanted);
+    vec_release(&f->take.elsewhere);
+    f->take = (struct farm_take){0};
     pos = 0;
     while (map_next(&f->work, &pos, &key, &v)) {
         free(((struct work *)v)->json);

@@ -20,6 +20,7 @@
 #include "scheduler/pgtext.h"
 #include "scheduler/record.h"
 
+struct command_row;
 struct farm; /* opaque */
 
 struct farm_config {
@@ -55,6 +56,23 @@ void farm_link_down(struct farm *f, int64_t worker);
 /* IN_CANCEL_JOB, IN_RETRY_JOB, IN_DRAIN or IN_RESUME. `object` 0: there is no such thing. */
 void farm_command(struct farm *f, enum input_type type, int64_t command, int64_t object,
                   const char *who);
+
+/* Commands are there: the next turn takes them up. Those that make jobs are carried out in its own
+ * transaction, which stays open while the brain decides what follows from them: they are made,
+ * ready and claimed by one commit. */
+struct farm_take {
+    pg_ids elsewhere; /* ids of commands that are not for this turn; taken over */
+    /* Each command that was found, before the commit: farm_command for those that are the brain's.
+     */
+    void (*on_found)(void *arg, const struct command_row *c);
+    /* The turn is durable; `found` (st_each_command) has FARM_TAKES_AT_MOST commands or less. NULL:
+     * it was refused, nothing happened, and somebody else must look at the commands. Not called
+     * after farm_drop. */
+    void (*on_end)(void *arg, const PGresult *found);
+    void *arg;
+};
+#define FARM_TAKES_AT_MOST 32
+void farm_take_commands(struct farm *f, struct farm_take *take);
 
 /* Rows to be read again. */
 enum farm_rows {

@@ -1,5 +1,5 @@
-/* farm_private.h - shared by farm.c (turns), farm_load.c (rows) and farm_report.c (Reports) only.
- */
+/* farm_private.h - shared by farm.c (turns), farm_load.c (rows), farm_take.c (commands) and
+ * farm_report.c (Reports) only. */
 #ifndef BF_FARM_PRIVATE_H
 #define BF_FARM_PRIVATE_H
 
@@ -56,6 +56,7 @@ struct farm {
     struct map reports; /* worker → struct report_in, newest */
     VEC(struct command_in) commands;
     struct wanted_rows wanted;
+    struct farm_take take; /* wanted where it has callbacks */
 
     struct effects effects; /* of the open turn */
     struct turn *turn;
@@ -77,6 +78,16 @@ void farm_doubt(struct farm *f, const char *why);
 /* A transaction did not commit: doubt, and `what` in the log unless only the leadership is over. */
 void farm_failed(struct farm *f, const struct db_reply *r, const char *what);
 struct work *work_put(struct farm *f, int64_t worker, struct id128 attempt, const char *json);
+
+/* Steps the brain through what has arrived. */
+void farm_inputs(struct farm *f);
+/* The ops of the open turn are those that are sent, by the transaction that begins now. */
+void farm_seal(struct farm *f);
+/* The answers to the ops begin behind the first one of `r`. */
+void farm_committed(struct farm *f, const struct db_reply *r);
+
+/* farm_take.c: a turn that begins with commands. */
+void farm_take_turn(struct farm *f);
 
 /* farm_load.c */
 void farm_load(struct farm *f);

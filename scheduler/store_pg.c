@@ -105,6 +105,17 @@ void st_commands(struct db_tx *tx)
     db_add(tx, "select * from farm.commands()", NULL, 0);
 }
 
+void st_command_take(struct db_tx *tx, const pg_ids *elsewhere, int most)
+{
+    struct str list = STR_INIT;
+    char buf[I64_TEXT];
+    struct db_param p[] = {text_param(pga_ids(&list, elsewhere->v, elsewhere->n)),
+                           i64_param(buf, most)};
+    db_add(tx, "select * from farm.command_take($1::bigint[], $2::int)", p, ARRAY_SIZE(p));
+    db_add(tx, "select * from farm.load_taken()", NULL, 0);
+    str_release(&list);
+}
+
 void st_command_apply(struct db_tx *tx, int64_t id)
 {
     call_i64(tx, "select * from farm.command_apply($1::bigint)", id);

@@ -55,10 +55,14 @@ void st_phases(struct db_tx *tx, int64_t worker, const char *attempts, const cha
 struct command_row {
     int64_t id;
     const char *verb, *args /* JSON */, *who;
+    const char *state, *message; /* of st_command_take only */
 };
 void st_commands(struct db_tx *tx);
 void st_each_command(const PGresult *r, void (*fn)(void *arg, const struct command_row *),
                      void *arg);
+/* Two results: rows of commands (those whose state is `submitted` are not carried out), and of the
+ * jobs that were made, for st_each_job. */
+void st_command_take(struct db_tx *tx, const pg_ids *elsewhere, int most);
 void st_command_apply(struct db_tx *tx, int64_t id);
 /* What command_apply answered; the ids are appended. */
 void st_read_applied(const PGresult *r, const char **state, const char **message, pg_ids *jobs,

@@ -268,7 +268,9 @@ void st_each_command(const PGresult *r, void (*fn)(void *arg, const struct comma
         struct command_row c = {.id = col_i64(r, i, "id"),
                                 .verb = col_text(r, i, "verb"),
                                 .args = col_text(r, i, "args"),
-                                .who = col_text(r, i, "who")};
+                                .who = col_text(r, i, "who"),
+                                .state = col_text(r, i, "state"),
+                                .message = col_text(r, i, "message")};
         fn(arg, &c);
     }
 }

@@ -321,15 +321,20 @@ static void add_call(struct db_tx *tx, const struct turn_call *c)
     db_add(tx, calls[c->call].sql, p, (size_t)n);
 }
 
-void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg)
+void turn_calls(const struct turn *t, struct db_tx *tx)
 {
-    struct db_tx *tx = st_write(db, term);
     vec_for_each (i, &t->calls) {
         struct turn_call *c = &t->calls.v[i];
         for (int k = 0; k < calls[c->call].cols; k++)
             pga_end(&c->col[k]);
         add_call(tx, c);
     }
+}
+
+void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg)
+{
+    struct db_tx *tx = st_write(db, term);
+    turn_calls(t, tx);
     db_submit(tx, cb, arg);
 }
 

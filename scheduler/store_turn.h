@@ -28,6 +28,8 @@ struct op_payload {
  * keep their order and nothing that is claimed or made ready overtakes what ends. */
 void turn_add(struct turn *t, const struct op *op, const struct op_payload *p);
 size_t turn_statements(const struct turn *t);
+/* Adds the calls to a transaction that is behind check_term already. */
+void turn_calls(const struct turn *t, struct db_tx *tx);
 void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg);
 
 struct op_answer {

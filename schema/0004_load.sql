@@ -95,20 +95,29 @@ CREATE FUNCTION farm.current_jobs() RETURNS SETOF bigint LANGUAGE sql STABLE AS 
      WHERE i.removed_at IS NULL
 $$;
 
+-- A job as the brain knows it.
+CREATE VIEW farm.job_row AS
+    SELECT j.id, j.kind, j.image_id, j.image_arch_id,
+           CASE WHEN j.image_arch_id IS NOT NULL THEN ARRAY[j.image_arch_id]
+                ELSE ARRAY(SELECT a.id FROM farm.image_arch a WHERE a.image_id = j.image_id AND a.removed_at IS NULL ORDER BY 1) END AS image_archs,
+           j.target_site_id, j.run_site_id, v.serial AS revision_serial, j.state, j.reason, j.because, j.forced, j.needs, j.priority,
+           farm.us(j.not_before) AS not_before_us, farm.us(j.ready_at) AS ready_at_us, j.attempts, j.losses, j.digest::text AS digest, j.fail_class,
+           j.attempt_id, t.worker_id, t.boot_id, t.started_at IS NOT NULL AS started,
+           j.kind = 'test' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra') AS rerun
+      FROM farm.job j
+      JOIN farm.revision v ON v.id = j.revision_id
+      LEFT JOIN farm.job_state t ON t.id = j.id AND j.attempt_id IS NOT NULL;
+
 CREATE FUNCTION farm.load_jobs(ids bigint[])
 RETURNS TABLE (id bigint, kind text, image_id bigint, image_arch_id bigint, image_archs bigint[], target_site_id bigint, run_site_id bigint,
                revision_serial bigint, state text, reason text, because text, forced bigint, needs text[], priority int, not_before_us bigint,
                ready_at_us bigint, attempts int, losses int, digest text, fail_class text, attempt_id uuid, worker_id bigint, boot_id uuid,
-               started boolean, rerun boolean) LANGUAGE sql STABLE AS $$
-    SELECT j.id, j.kind, j.image_id, j.image_arch_id,
-           CASE WHEN j.image_arch_id IS NOT NULL THEN ARRAY[j.image_arch_id]
-                ELSE ARRAY(SELECT a.id FROM farm.image_arch a WHERE a.image_id = j.image_id AND a.removed_at IS NULL ORDER BY 1) END,
-           j.target_site_id, j.run_site_id, v.serial, j.state, j.reason, j.because, j.forced, j.needs, j.priority, farm.us(j.not_before),
-           farm.us(j.ready_at), j.attempts, j.losses, j.digest, j.fail_class, j.attempt_id, t.worker_id, t.boot_id, t.started_at IS NOT NULL,
-           j.kind = 'test' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra')
-      FROM farm.job j
-      JOIN farm.revision v ON v.id = j.revision_id
-      LEFT JOIN farm.job_state t ON t.id = j.id AND j.attempt_id IS NOT NULL
-     WHERE (ids IS NULL AND j.id IN (SELECT farm.current_jobs())) OR j.id = ANY (ids)
-     ORDER BY j.id
-$$;
+               started boolean, rerun boolean) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    IF ids IS NULL THEN
+        RETURN QUERY SELECT j.* FROM farm.job_row j WHERE j.id IN (SELECT farm.current_jobs()) ORDER BY j.id;
+    ELSE
+        RETURN QUERY SELECT j.* FROM farm.job_row j WHERE j.id = ANY (ids) ORDER BY j.id;
+    END IF;
+END $$;

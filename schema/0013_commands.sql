@@ -39,6 +39,13 @@ DECLARE
     n int;
     names text;
 BEGIN
+    -- In full, as programs write it: by keys, however many images there are.
+    SELECT i.id INTO found_id
+      FROM farm.repo p JOIN farm.ref r ON r.repo_id = p.id JOIN farm.image i ON i.ref_id = r.id
+     WHERE p.slug = part[1] AND r.name = part[3] AND i.name = part[2] AND i.removed_at IS NULL;
+    IF FOUND THEN
+        RETURN found_id;
+    END IF;
     WITH hit AS (
         SELECT i.id, r.name = p.head AS is_head
           FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id

@@ -130,6 +130,7 @@ DECLARE
     revision bigint;
     only_arch bigint;
     chain farm.wanted_job[];
+    rest farm.wanted_job[];
     jobs bigint[];
 BEGIN
     SELECT q.* INTO i FROM farm.image q WHERE q.id = image AND q.removed_at IS NULL;
@@ -159,7 +160,11 @@ BEGIN
         chain := ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind IN ('build', 'test'));
     END IF;
     PERFORM farm.close_breakers(ARRAY(SELECT c.image_arch_id FROM unnest(chain) c WHERE c.kind = verb AND c.image_arch_id IS NOT NULL));
-    jobs := farm.add_jobs(ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind = verb), forced) || farm.add_jobs(ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind <> verb), 0);
+    jobs := farm.add_jobs(ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind = verb), forced);
+    rest := ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind <> verb);
+    IF cardinality(rest) > 0 THEN
+        jobs := jobs || farm.add_jobs(rest, 0);
+    END IF;
     IF cardinality(jobs) = 0 THEN
         PERFORM farm.bad_argument('no site mirrors this image', 'name one with `site`');
     END IF;
@@ -203,7 +208,7 @@ BEGIN
     END IF;
     IF c.state = 'submitted' THEN
         BEGIN
-            PERFORM farm.act_as('operator:' || c.who);
+            PERFORM set_config('farm.actor', 'operator:' || c.who, true);
             c.outcome := farm.apply_verb(c.verb, c.args);
             c.state := 'done';
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
@@ -212,11 +217,46 @@ BEGIN
             c.outcome := NULL;
             c.state := 'refused';
         END;
-        PERFORM farm.act_as('scheduler');
+        PERFORM set_config('farm.actor', 'scheduler', true);
         UPDATE farm.command q SET state = c.state, outcome = c.outcome, message = c.message, ended_at = now() WHERE q.id = c.id;
         PERFORM pg_notify('farm_change', 'commands');
     END IF;
     RETURN QUERY SELECT c.state, c.outcome, c.message,
                         ARRAY(SELECT e::bigint FROM jsonb_array_elements_text(coalesce(c.outcome->'jobs', '[]')) e),
                         ARRAY(SELECT e::bigint FROM jsonb_array_elements_text(coalesce(c.outcome->'image_archs', '[]')) e);
+END $$;
+
+-- The commands that a turn takes up, oldest first, but those that are under way elsewhere. Those that make jobs of known images are carried out
+-- here and now, so that the turn can go on with the jobs (load_taken); the others are still `submitted` in the answer. One that an older
+-- command precedes which is not carried out yet waits for it, so that they take effect in order.
+CREATE FUNCTION farm.command_take(elsewhere bigint[], most int)
+RETURNS TABLE (id bigint, verb text, args jsonb, who text, state text, message text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    c record;
+    reached text;
+    told text;
+    jobs bigint[];
+    made bigint[] := '{}';
+    in_order boolean := cardinality(elsewhere) = 0;
+BEGIN
+    PERFORM farm.my_term();
+    FOR c IN SELECT q.id, q.verb, q.args, q.who FROM farm.command q WHERE q.state = 'submitted' AND NOT q.id = ANY (elsewhere) ORDER BY q.id LIMIT most LOOP
+        reached := 'submitted';
+        told := NULL;
+        IF in_order AND c.verb IN ('build', 'test', 'publish', 'mirror') THEN
+            SELECT x.state, x.message, x.jobs INTO reached, told, jobs FROM farm.command_apply(c.id) x;
+            made := made || jobs;
+        ELSIF c.verb NOT IN ('job_cancel', 'job_retry', 'worker_drain', 'worker_resume') THEN
+            in_order := false;
+        END IF;
+        RETURN QUERY SELECT c.id, c.verb, c.args, c.who, reached, told;
+    END LOOP;
+    PERFORM set_config('farm.taken', made::text, true);
+END $$;
+
+-- The jobs that command_take has made in this transaction.
+CREATE FUNCTION farm.load_taken() RETURNS SETOF farm.job_row LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT j.* FROM farm.job_row j WHERE j.id = ANY (coalesce(nullif(current_setting('farm.taken', true), ''), '{}')::bigint[]) ORDER BY j.id;
 END $$;

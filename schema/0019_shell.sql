@@ -37,4 +37,4 @@ BEGIN
     RETURN NEXT;
 END $$;
 
-SELECT farm.open_functions('bootfarm_scheduler', ARRAY['farm.announce', 'farm.poll_settings', 'farm.log_take', 'farm.log_close']);
+SELECT farm.open_functions('bootfarm_scheduler', ARRAY['farm.announce', 'farm.poll_settings', 'farm.log_take', 'farm.log_close', 'farm.command_take', 'farm.load_taken']);

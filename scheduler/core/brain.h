@@ -254,6 +254,9 @@ struct orders_view {
  * False: nothing may be sent (no Report yet, not loaded). */
 bool world_orders(struct world *w, int64_t worker, struct orders_view *out);
 
+/* Its row has come. */
+bool world_has_image(const struct world *w, int64_t image_arch);
+
 /* Names for logs and SQL, the same as in the schema. */
 const char *job_kind_name(enum job_kind k);
 const char *job_state_name(enum job_state s);

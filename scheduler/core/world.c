@@ -216,6 +216,12 @@ static void set_edges(struct world *w, struct image *im, const struct image_row 
     }
 }
 
+bool world_has_image(const struct world *w, int64_t image_arch)
+{
+    const struct image *im = map_get(&w->images, (uint64_t)image_arch);
+    return im && im->known;
+}
+
 void take_image(struct world *w, const struct image_row *row)
 {
     struct image *im = world_image(w, row->id);

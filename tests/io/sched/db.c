@@ -341,3 +341,194 @@ Test(db, a_bad_connection_string_is_a_configuration_error)
     cr_assert_not_null(strstr(e.msg, "hots"));
     cr_assert_eq(uv_loop_close(&loop), 0);
 }
+
+/* ---- transactions that stay open --------------------------------------------------------------
+ */
+
+struct open_tx {
+    struct answer a; /* first: on_reply takes it */
+    int asked;
+    bool go_on;
+    const char *then;
+    char seen[64];
+};
+
+static bool on_more(void *arg, struct db_tx *tx, const struct db_reply *r)
+{
+    struct open_tx *o = arg;
+    o->asked++;
+    snprintf(o->seen, sizeof o->seen, "%s", PQgetvalue(r->result[r->n - 1], 0, 0));
+    struct db_param p = {.p = o->seen};
+    if (o->go_on)
+        db_add(tx, o->then, &p, 1);
+    return o->go_on;
+}
+
+static void submit_open(struct fixture *f, struct open_tx *o, const char *const *sql)
+{
+    struct db_tx *tx = db_tx_new(f->db, DB_WRITE);
+    for (; *sql; sql++)
+        db_add(tx, *sql, NULL, 0);
+    o->a.f = f;
+    db_tx_more(tx, on_more);
+    db_submit(tx, on_reply, o);
+}
+
+Test(db, what_follows_from_answers_is_of_the_same_transaction)
+{
+    struct fixture f = {.up = false};
+    struct answer a;
+    struct open_tx o = {.go_on = true, .then = "insert into t values ($1::int + 1) returning v"};
+    start(&f);
+    submit(&f, &a, SQL("create table t (v int)"));
+    turn_until(&f, &a.here);
+    submit_open(&f, &o, SQL("insert into t values (6)", "select v from t"));
+    submit(&f, &a, SQL("select count(*) || ' by ' || count(distinct xmin::text) from t"));
+    turn_until(&f, &a.here);
+    cr_assert_eq(o.a.end, DB_DONE, "%s", o.a.message);
+    cr_assert_eq(o.a.n, 3);
+    cr_assert_str_eq(o.seen, "6");
+    cr_assert_str_eq(o.a.value, "7");
+    cr_assert_str_eq(a.value, "2 by 1");
+    finish(&f);
+}
+
+Test(db, an_open_transaction_that_is_given_up_did_nothing)
+{
+    struct fixture f = {.up = false};
+    struct answer a;
+    struct open_tx o = {.go_on = false};
+    start(&f);
+    submit(&f, &a, SQL("create table t (v int)"));
+    turn_until(&f, &a.here);
+    submit_open(&f, &o, SQL("insert into t values (6)", "select v from t"));
+    submit(&f, &a, SQL("select count(*) from t"));
+    turn_until(&f, &a.here);
+    cr_assert_eq(o.a.end, DB_REFUSED);
+    cr_assert_str_eq(a.value, "0");
+    finish(&f);
+}
+
+Test(db, what_was_decided_is_not_sent_twice)
+{
+    struct fixture f = {.up = false};
+    struct answer a;
+    struct open_tx o = {.go_on = true, .then = "select g($1::text)"};
+    start(&f);
+    submit(&f, &a,
+           SQL("create sequence s", "create function g(t text) returns void language plpgsql as "
+                                    "$$begin raise sqlstate '40001'; end$$"));
+    turn_until(&f, &a.here);
+    submit_open(&f, &o,
+                SQL("do $$begin if nextval('s') < 3 then raise sqlstate '40001'; end if; end$$",
+                    "select last_value from s"));
+    turn_until(&f, &o.a.here);
+    cr_assert_eq(o.asked, 1, "the first part is tried again, the second is not");
+    cr_assert_eq(o.a.end, DB_REFUSED);
+    cr_assert_str_eq(o.a.sqlstate, "40001");
+    submit(&f, &a, SQL("select last_value from s"));
+    turn_until(&f, &a.here);
+    cr_assert_str_eq(a.value, "3");
+    finish(&f);
+}
+
+static bool on_more_close(void *arg, struct db_tx *tx, const struct db_reply *r)
+{
+    struct open_tx *o = arg;
+    (void)tx, (void)r;
+    db_close(o->a.f->db);
+    return true;
+}
+
+Test(db, before_its_commit_an_open_transaction_did_nothing)
+{
+    struct fixture f = {.up = false};
+    struct open_tx o = {.a.f = &f};
+    start(&f);
+    struct db_tx *tx = db_tx_new(f.db, DB_WRITE);
+    db_add(tx, "select 1", NULL, 0);
+    db_tx_more(tx, on_more_close);
+    db_submit(tx, on_reply, &o);
+    turn_until(&f, &o.a.here);
+    cr_assert_eq(o.a.end, DB_NOT_SENT);
+    uv_close((uv_handle_t *)&f.guard, NULL);
+    uv_run(&f.loop, UV_RUN_DEFAULT);
+    cr_assert_eq(uv_loop_close(&f.loop), 0);
+    pgd_stop(&f.pg);
+}
+
+/* ---- prepared statements ----------------------------------------------------------------------
+ */
+
+static void submit_one(struct fixture *f, struct answer *a, const char *sql, const char *arg)
+{
+    struct db_tx *tx = db_tx_new(f->db, DB_WRITE);
+    struct db_param p = {.p = arg};
+    *a = (struct answer){.f = f};
+    db_add(tx, sql, &p, 1);
+    db_add(tx, sql, &p, 1);
+    db_submit(tx, on_reply, a);
+    turn_until(f, &a->here);
+}
+
+Test(db, a_statement_is_prepared_once_in_a_session)
+{
+    static const char divide[] = "select (12 / $1::int)::text";
+    struct fixture f = {.up = false};
+    struct answer a;
+    start(&f);
+    submit_one(&f, &a, divide, "0");
+    cr_assert_eq(a.end, DB_REFUSED);
+    for (int i = 0; i < 3; i++) {
+        submit_one(&f, &a, divide, "4");
+        cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+        cr_assert_str_eq(a.value, "3");
+    }
+    submit(&f, &a,
+           SQL("select count(*) from pg_prepared_statements where statement ~ '^select .12'"));
+    turn_until(&f, &a.here);
+    cr_assert_str_eq(a.value, "1");
+    pgd_do(&f.pg, "terminate test", NULL);
+    turn_until_up(&f, 2);
+    submit_one(&f, &a, divide, "6");
+    cr_assert_str_eq(a.value, "2", "%s", a.message);
+    finish(&f);
+}
+
+Test(db, a_statement_that_was_refused_by_the_parser_is_sent_again)
+{
+    static const char call[] = "select g($1::int)";
+    struct fixture f = {.up = false};
+    struct answer a;
+    start(&f);
+    submit_one(&f, &a, call, "1");
+    cr_assert_eq(a.end, DB_REFUSED);
+    cr_assert_str_eq(a.sqlstate, "42883");
+    submit(&f, &a, SQL("create function g(v int) returns int language sql as $$ select v + 1 $$"));
+    turn_until(&f, &a.here);
+    submit_one(&f, &a, call, "1");
+    cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+    cr_assert_str_eq(a.value, "2");
+    finish(&f);
+}
+
+Test(db, a_function_that_got_other_columns_is_called_all_the_same)
+{
+    static const char call[] = "select * from g($1::int)";
+    struct fixture f = {.up = false};
+    struct answer a;
+    start(&f);
+    submit(&f, &a,
+           SQL("create function g(v int) returns table (a int) language sql as $$ select v $$"));
+    turn_until(&f, &a.here);
+    submit_one(&f, &a, call, "1");
+    cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+    submit(&f, &a,
+           SQL("drop function g", "create function g(v int) returns table (a text, b int) language "
+                                  "sql as $$ select 'new', v $$"));
+    turn_until(&f, &a.here);
+    submit_one(&f, &a, call, "1");
+    cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+    cr_assert_str_eq(a.value, "new");
+    finish(&f);
+}

@@ -130,6 +130,15 @@ n=$(sql "select count(*) from farm.job")
 start_registry
 wait_for 60 "the push to come through" all_done $((n + 4))
 
+say "PostgreSQL refuses the turn that takes a command up: it is applied by itself"
+before=$(term) n=$(sql "select count(*) from farm.job") lines=$(wc -l <"$T/one.log")
+sql "revoke execute on function farm.command_take from bootfarm_scheduler"
+command test '{"image": "plant:app@main"}'
+wait_for 60 "its test" all_done $((n + 1))
+said one 'commands cannot be taken up' "$lines" || fail "nothing was refused"
+expect "the leader" "select term from farm.leader" "$before"
+sql "grant execute on function farm.command_take to bootfarm_scheduler"
+
 expect "quarantine" "select count(*) from farm.quarantine" 0
 end one
 say ok

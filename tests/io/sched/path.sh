@@ -90,6 +90,11 @@ wait_for 30 "the reason" is "select reason from farm.job where kind = 'build' an
 command worker_resume '{"name": "builder"}'
 wait_for 60 "app" all_done
 
+say "what a command asks for is made, ready and leased by one commit"
+command test '{"image": "plant:app@main"}'
+wait_for 60 "the test" all_done
+expect "the time of all three" "select created_at = ready_at and ready_at = leased_at from dashboard.jobs where kind = 'test' order by id desc limit 1" t
+
 say "slots change while the worker runs, and end nothing"
 command worker_set '{"name": "builder", "slots": "1"}'
 touch "$T/gate"

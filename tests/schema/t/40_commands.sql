@@ -108,6 +108,20 @@ SELECT is((SELECT actor FROM farm.event ORDER BY seq DESC LIMIT 1), 'operator:an
 SELECT is((SELECT count(DISTINCT forced) FROM farm.job WHERE forced > 0 AND kind = 'build'), 1::bigint, 'each forced build has a serial of its own');
 SELECT isnt((SELECT forced FROM farm.job WHERE forced > 0 AND kind = 'build'), (SELECT forced FROM farm.job WHERE forced > 0 AND kind = 'test'), 'its own');
 
+-- What a turn takes up: it carries out what makes jobs, unless something older is not carried out yet.
+UPDATE farm.command SET state = 'done', ended_at = now() WHERE state = 'submitted';
+SELECT t.submit('job_cancel', jsonb_build_object('job', t.job('test:plant:base@dev:amd64'))), t.submit('test', '{"image": "plant:base@dev"}'), t.submit('test', '{"image": "plant:base@dev", "arch": "s390x"}'),
+       t.submit('repo_sync', '{"slug": "plant"}'), t.submit('publish', '{"image": "plant:base@dev"}'), t.submit('job_retry', jsonb_build_object('job', t.job('test:plant:base@dev:amd64')));
+SELECT results_eq($$SELECT verb, who, state, message FROM farm.command_take('{}', 5)$$,
+    $$VALUES ('job_cancel', 'ann', 'submitted', NULL), ('test', 'ann', 'done', NULL), ('test', 'ann', 'refused', 'the image has no architecture s390x'), ('repo_sync', 'ann', 'submitted', NULL), ('publish', 'ann', 'submitted', NULL)$$,
+    'the brain''s own leave the others their turn');
+SELECT results_eq('SELECT id, state, forced > 0 FROM farm.load_taken()', $$VALUES (t.job('test:plant:base@dev:amd64'), 'waiting', true)$$, 'its jobs are at hand');
+SELECT set_eq($$SELECT verb FROM farm.command_take(ARRAY(SELECT id FROM farm.command WHERE verb = 'repo_sync' AND state = 'submitted'), 5) WHERE state = 'submitted'$$, '{job_cancel,publish,job_retry}'::text[], 'what is under way elsewhere is left out, and waited for');
+SELECT is((SELECT count(*) FROM farm.load_taken()), 0::bigint, 'this made none');
+UPDATE farm.command SET state = 'done', ended_at = now() WHERE state = 'submitted' AND verb <> 'publish';
+SELECT results_eq($$SELECT verb, state FROM farm.command_take('{}', 5)$$, $$VALUES ('publish', 'done')$$, 'until it is through');
+SELECT is((SELECT count(*) FROM farm.load_taken()), 3::bigint, 'publish and mirrors');
+
 -- A new site gets what is released, and only that.
 SELECT t.run_all('plant:base@main', t.d('B1'));
 SELECT * FROM farm.end_jobs(ARRAY[t.job('publish:plant:hmi@main')], '{cancelled}', '{ann}');
