@@ -11,7 +11,8 @@ static void done(struct world *w, int64_t command, char *refusal)
 
 static char *no_such_job(int64_t id)
 {
-    return xasprintf("job %lld does not exist, or a newer one has taken its place", (long long)id);
+    return xasprintf("job %lld is over, does not exist, or a newer one has taken its place",
+                     (long long)id);
 }
 
 void command_cancel(struct world *w, int64_t command, int64_t id, const char *who)

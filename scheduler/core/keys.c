@@ -62,7 +62,7 @@ static void field_pins(const struct world *w, struct str *s, const struct pin *p
         field_digest(s, &sorted[i]->digest);
     }
     for (size_t i = 0; i < n; i++) {
-        const struct base *b = sorted[i]->base ? map_get(&w->bases, (uint64_t)sorted[i]->id) : NULL;
+        const struct base *b = sorted[i]->base ? idmap_get(&w->bases, sorted[i]->id) : NULL;
         if (!b)
             continue;
         field_text(s, "base");

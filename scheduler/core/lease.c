@@ -42,7 +42,7 @@ void lease_lose(struct world *w, struct lease *l)
     struct job *j = l->job;
     struct worker *k = l->worker;
     j->losses++;
-    j->last_worker = k->id;
+    j->last_worker = k->nr;
     struct decision d = decide_loss(w, j);
     struct op *op = emit(w, OP_LOSE, j->id);
     op->attempt = l->attempt;
@@ -79,16 +79,17 @@ void lease_linger(struct world *w, const struct lease *l)
         return;
     bool started = j->state == JOB_RUNNING;
     bf_time patience = started ? worker_patience(w, l->worker) : w->config.kill_time;
-    j->slot->hold = w->now + w->config.lease + patience;
-    j->slot->ending = l->attempt;
+    struct tag_slot *tag = tag_of(j);
+    tag->hold = w->now + w->config.lease + patience;
+    tag->ending = l->attempt;
     *vec_push(&l->worker->lingers) =
-        (struct linger){.slot = j->slot, .attempt = l->attempt, .started = started};
+        (struct linger){.slot = tag, .attempt = l->attempt, .started = started};
 }
 
-static void let_go(struct world *w, struct slot *slot)
+static void let_go(struct world *w, struct tag_slot *tag)
 {
-    struct job *j = slot->newest;
-    slot->hold = 0;
+    struct job *j = slot_newest(&tag->slot);
+    tag->hold = 0;
     if (!j || j->state != JOB_WAITING || j->reason == WAIT_BACKOFF)
         return;
     if (j->node.pos)

@@ -130,7 +130,7 @@ static struct bucket *bucket_new(struct world *w, enum job_kind kind, int64_t si
     struct bucket *b = xcalloc(1, sizeof *b);
     b->kind = kind;
     b->site = site;
-    set_text(&b->arch, arch);
+    b->arch = arch ? world_name(w, arch) : NULL;
     b->ready.less = ready_less;
     list_add_tail(&w->buckets, &b->all);
     return b;
@@ -171,7 +171,6 @@ void bucket_free(struct bucket *b)
     vec_release(&b->workers);
     vec_release(&b->fresh);
     names_release(&b->needs);
-    free(b->arch);
     free(b->key);
     free(b);
 }
@@ -216,7 +215,7 @@ void bucket_del(struct world *w, struct job *j)
 
 static bool better(const struct job *j, const struct worker *a, const struct worker *b)
 {
-    bool failed_a = a->id == j->last_worker, failed_b = b->id == j->last_worker;
+    bool failed_a = a->nr == j->last_worker, failed_b = b->nr == j->last_worker;
     if (failed_a != failed_b)
         return failed_b;
     unsigned free_a = a->slots - a->n_leases - a->strays,
@@ -242,7 +241,7 @@ static void claim(struct world *w, struct job *j, struct worker *k)
     op->attempt = attempt;
     op->worker = k->id;
     op->boot = k->boot;
-    j->attempts++;
+    j->attempts = (uint16_t)(j->attempts + (j->attempts < UINT16_MAX));
     job_enter(w, j, JOB_LEASED, WAIT_NONE);
     lease_new(w, j, k, attempt, k->boot);
     *vec_push(&w->undurable) = attempt;

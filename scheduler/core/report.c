@@ -68,9 +68,9 @@ static void apply(struct world *w, struct job *j, const struct decision *d,
     if (d->next == JOB_SUCCEEDED) {
         /* Where it lies comes with the answer; what a test passed stands in its slot already. */
         if (j->newest && j->kind != JOB_TEST)
-            slot_set(j->slot, digest, NULL);
+            made_set(w, &j->slot->made, digest, NULL);
     } else {
-        j->last_worker = j->lease->worker->id;
+        j->last_worker = j->lease->worker->nr;
         j->keyed = d->next == JOB_WAITING;
         j->rerun |= d->next == JOB_READY;
     }
@@ -79,11 +79,12 @@ static void apply(struct world *w, struct job *j, const struct decision *d,
 
 /* What the job was to test or publish is in no registry any more: nothing is built from it either.
  * The store makes the jobs that build it again (schema/README.md). */
-static void forget_digest(struct job *j)
+static void forget_digest(struct world *w, struct job *j)
 {
-    struct image *im = j->image ? j->image : j->archs && j->archs->n == 1 ? j->archs->v[0] : NULL;
-    if (j->kind != JOB_BUILD && im && sha256_eq(&im->passing, &im->test.digest))
-        im->passing = (struct sha256){{0}};
+    struct image *im = job_has_arch(j) ? j->image : j->archs->n == 1 ? j->archs->v[0] : NULL;
+    if (j->kind != JOB_BUILD && im &&
+        sha256_eq(made_digest(im->passing), made_digest(im->test.made)))
+        made_share(w, &im->passing, NULL);
 }
 
 static void finish(struct world *w, struct lease *l, const struct result_report *r)
@@ -98,7 +99,7 @@ static void finish(struct world *w, struct lease *l, const struct result_report 
     op->not_before = d.not_before;
     op->cookie = r->cookie;
     if (r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, "digest-gone") == 0)
-        forget_digest(j);
+        forget_digest(w, j);
     apply(w, j, &d, &r->digest);
 }
 

@@ -28,6 +28,7 @@ struct worker *world_worker(struct world *w, int64_t id)
         list_init(&k->leases);
         map_put(&w->workers, (uint64_t)id, k);
         *vec_push(&w->all_workers) = k;
+        k->nr = (uint32_t)w->all_workers.n;
     }
     return k;
 }
@@ -35,7 +36,6 @@ struct worker *world_worker(struct world *w, int64_t id)
 void worker_free(struct worker *k)
 {
     free(k->name);
-    free(k->arch);
     names_release(&k->capabilities);
     vec_release(&k->acks);
     vec_release(&k->lingers);
@@ -172,11 +172,11 @@ void workers_loaded(struct world *w)
 
 /* ---- Reports --------------------------------------------------------------------------------- */
 
-static bool take_facts(struct worker *k, const struct worker_report *r)
+static bool take_facts(struct world *w, struct worker *k, const struct worker_report *r)
 {
     bool changed = names_set(&k->capabilities, r->capabilities, r->n_capabilities);
     if (!k->arch || strcmp(k->arch, r->arch) != 0) {
-        set_text(&k->arch, r->arch);
+        k->arch = world_name(w, r->arch);
         changed = true;
     }
     changed |= k->slots != r->slots || !id128_eq(k->boot, r->boot);
@@ -210,7 +210,7 @@ void take_report(struct world *w, const struct worker_report *r)
     k->lapsed = false;
     k->accepting = r->accepting;
     k->heard = w->now;
-    bool changed = take_facts(k, r);
+    bool changed = take_facts(w, k, r);
     reconnect(w, k);
     report_lost_by_reboot(w, k, r);
     lingers_check(w, k, r, same_boot);

@@ -8,6 +8,10 @@
  *                     job ──► bucket (jobs that the same workers can run) ◄──► workers
  *                      └────► lease ──► worker
  *
+ * A farm of 100,000 queued jobs must stay small: a job that went through leaves its slot, which
+ * keeps what it made; what was made is stored once (made.c), edges take a word (links.h), and what
+ * few images have (publishes, mirrors) is made when it is needed.
+ *
  * A job's state and its memberships (slot, ready heap, timer heap, lease) change together, in
  * job_enter(). Nothing here walks a map to decide anything: where an order matters there is a list
  * or an array in order of arrival. */
@@ -19,7 +23,9 @@
 #include "common/base/vec.h"
 #include "scheduler/core/brain.h"
 #include "scheduler/core/heap.h"
+#include "scheduler/core/idmap.h"
 #include "scheduler/core/job.h"
+#include "scheduler/core/links.h"
 
 /* Capability names, sorted, each once. */
 struct names {
@@ -42,13 +48,30 @@ struct base {
     VEC(struct image *) users;
 };
 
+/* A digest and where it lies. */
+struct made {
+    struct made *next; /* of equal first bytes */
+    struct sha256 digest;
+    uint32_t users;
+    char repository[]; /* "": not known */
+};
+
 /* The newest job of (kind, image, arch or site), and what it made. */
 struct slot {
-    struct job *newest;
-    unsigned older_live;  /* older ones that still run */
-    struct sha256 digest; /* of the newest: made, or (test) under test */
-    char *repository;     /* where that lies */
-    int64_t site;         /* mirrors */
+    union {
+        struct job *newest;
+        int64_t last; /* through: its id */
+    };
+    struct made *made;   /* of the newest: made, or (test) under test */
+    uint32_t older_live; /* older ones that still run */
+    bool through;        /* the newest succeeded or was skipped, and is no record any more */
+};
+
+/* Of a publish, or of mirrors to a site. */
+struct tag_slot {
+    struct slot slot;
+    struct group *group;
+    int64_t site; /* mirrors */
     /* A publish or mirror that was cancelled while it ran may still move tags: until then, or until
      * its worker shows that the process is gone, the next one waits. */
     bf_time hold;
@@ -57,26 +80,23 @@ struct slot {
 
 struct image {
     int64_t id;
-    bool known; /* its row has come; else only named by others */
-    bool removed;
-    struct group *group;
-    char *name;
-    char *arch;
+    struct group *group; /* NULL: only named by others as yet */
+    const char *arch;    /* the world's */
     struct sha256 recipe, tests_key;
-    struct sha256 passing;
-    char *passing_repository;
+    struct made *passing;
     int64_t passing_serial; /* of the revision whose test said so; 0: not known */
-    VEC(struct image *) parents;
-    VEC(struct image *) children;
-    VEC(struct base *) bases;
+    struct links parents, children, bases;
     struct slot build, test;
+    bool known; /* its row has come */
+    bool removed;
 };
 
 struct group {
     int64_t id;
-    VEC(struct image *) archs;
-    struct slot publish;
-    VEC(struct slot *) mirrors;
+    char *name; /* repo:name@ref; NULL: no row has come */
+    struct links archs;
+    struct tag_slot *publish; /* NULL: never */
+    struct links mirrors;     /* of tag_slot */
 };
 
 struct image_set {
@@ -94,6 +114,7 @@ struct lease {
 };
 
 struct job {
+    int64_t id;
     struct heap_node node; /* ready: in its bucket; waiting for a time: in world.timers */
     uint8_t kind, state, reason;
     bool because_parent : 1;
@@ -108,18 +129,18 @@ struct job {
     bool grave : 1; /* in world.grave */
     bool told : 1;  /* reason and wait_ref are what the database shows */
     bool held : 1;  /* ready, but not in its bucket before not_before */
+    uint16_t attempts, losses;
     int32_t priority;
-    int32_t attempts, losses;
-    int64_t id;
+    uint32_t last_worker; /* 1 + its place in world.all_workers: its attempt failed or was lost */
     struct slot *slot;
-    struct group *group;
-    struct image *image;     /* build, test */
-    struct image_set *archs; /* publish, mirror */
+    union {
+        struct image *image;     /* build, test */
+        struct image_set *archs; /* publish, mirror */
+    };
     struct bucket *bucket;
     struct lease *lease; /* leased, running */
     int64_t revision, forced;
-    int64_t wait_ref;    /* what it waits for: a job's id, or minus an image's or a base's */
-    int64_t last_worker; /* whose attempt failed or was lost */
+    int64_t wait_ref; /* what it waits for: a job's id, or minus an image's or a base's */
     bf_time not_before;
     bf_time order; /* ready: place in the queue, policy.c */
 };
@@ -130,8 +151,8 @@ struct bucket {
     struct heap_node hot; /* in world.hot: has ready jobs, and something changed */
     struct heap ready;    /* of jobs */
     enum job_kind kind;
-    int64_t site; /* 0: any */
-    char *arch;   /* NULL: any */
+    int64_t site;     /* 0: any */
+    const char *arch; /* NULL: any */
     struct names needs;
     char *key;
     size_t jobs;                  /* that refer to it */
@@ -148,7 +169,7 @@ struct ack_entry {
 
 /* An attempt that was cancelled and may still run. */
 struct linger {
-    struct slot *slot;
+    struct tag_slot *slot;
     struct id128 attempt;
     bool started; /* its worker has said so */
 };
@@ -156,6 +177,7 @@ struct linger {
 struct worker {
     struct heap_node timer; /* in world.lapses */
     bf_time lapse;          /* when to look at it again */
+    uint32_t nr;            /* 1 + its place in world.all_workers */
     int64_t id;
     char *name;
     int64_t site;
@@ -167,7 +189,7 @@ struct worker {
     bool accepting;
     bool lapsed; /* its lease is over and its attempts were marked */
     struct id128 boot, old_boot;
-    char *arch;
+    const char *arch; /* the world's; NULL: not said */
     struct names capabilities;
     unsigned slots;
     unsigned strays; /* runs so many attempts that are no longer wanted */
@@ -192,8 +214,11 @@ struct world {
     bf_time loaded_at;
     struct effects *out; /* of the step under way */
 
-    struct map sites, bases, images, groups, workers, jobs;
+    struct map sites, workers;
+    struct idmap bases, images, groups, jobs;
     struct map attempts; /* id128_key → lease */
+    struct map mades;    /* first bytes of the digest → made */
+    struct smap names;   /* architectures, each once */
     struct smap bucket_of;
     struct list buckets;
     VEC(struct worker *) all_workers;
@@ -213,6 +238,37 @@ struct world {
     VEC(struct ack) orders_acks;
 };
 
+static inline bool job_has_arch(const struct job *j)
+{
+    return j->kind == JOB_BUILD || j->kind == JOB_TEST;
+}
+
+/* NULL: it went through, or there is none. */
+static inline struct job *slot_newest(const struct slot *s)
+{
+    return s->through ? NULL : s->newest;
+}
+
+/* Publish and mirror. */
+static inline struct tag_slot *tag_of(const struct job *j)
+{
+    return container_of(j->slot, struct tag_slot, slot);
+}
+
+static inline struct group *job_group(const struct job *j)
+{
+    return job_has_arch(j) ? j->image->group : tag_of(j)->group;
+}
+
+/* made.c: what was made, stored once. */
+/* Empties *slot for a digest of none. `repository` NULL: not known. */
+void made_set(struct world *w, struct made **slot, const struct sha256 *digest,
+              const char *repository);
+void made_share(struct world *w, struct made **slot, struct made *m); /* m may be NULL */
+const struct sha256 *made_digest(const struct made *m);               /* none for NULL */
+const char *made_repository(const struct made *m);                    /* NULL: not known */
+void mades_free(struct world *w);
+
 /* world.c: find, or make one that only has an id. */
 struct image *world_image(struct world *w, int64_t id);
 struct group *world_group(struct world *w, int64_t id);
@@ -223,6 +279,7 @@ void take_site(struct world *w, const struct site_row *row);
 void take_base(struct world *w, const struct base_row *row);
 void take_image(struct world *w, const struct image_row *row);
 struct id128 world_random_id(struct world *w);
+const char *world_name(struct world *w, const char *name); /* lives as long as the world */
 void set_text(char **slot, const char *value);
 bool names_set(struct names *to, const char *const *v, size_t n); /* true: changed */
 void names_release(struct names *s);
@@ -244,9 +301,10 @@ void notify_successors(struct world *w, struct job *j);
 void image_changed(struct world *w, struct image *im);
 struct job *world_job(const struct world *w, int64_t id);
 void jobs_bury(struct world *w);
-void jobs_due(struct world *w); /* timers */
+void job_through(struct world *w, struct job *j); /* leaves its slot, which keeps what it made */
+bf_time job_hold(const struct job *j);            /* an older tag may move until then; 0: no */
+void jobs_due(struct world *w);                   /* timers */
 bool job_timer_less(const struct heap_node *a, const struct heap_node *b);
-void slot_set(struct slot *s, const struct sha256 *digest, const char *repository);
 char *job_label(const struct world *w, const struct job *j); /* kind:image[:arch or :site] */
 
 /* parents.c */
