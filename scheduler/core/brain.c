@@ -11,6 +11,7 @@ static void act(struct world *w)
     worker_lapses(w);
     jobs_due(w);
     evaluate_dirty(w);
+    chains_settle(w);
     dispatch(w);
     jobs_bury(w);
 }
@@ -104,7 +105,7 @@ bf_time brain_deadline(const struct world *w)
     bf_time when = INT64_MAX;
     if (!w->loaded)
         return when;
-    if (w->committed || w->staged.n || w->dirty.n || w->hot.n)
+    if (w->committed || w->staged.n || w->dirty.n || w->chains.n || w->hot.n)
         return w->now;
     if (w->timers.n)
         when = sooner(when, heap_item(w->timers.v[0], struct job, node)->not_before);

@@ -94,7 +94,7 @@ void command_drain(struct world *w, int64_t command, int64_t id, bool drained)
     op->worker = id;
     op->drained = drained;
     k->drained = drained;
-    buckets_heat(w, k);
+    worker_stand(w, k);
     emit_orders(w, k);
     done(w, command, NULL);
 }

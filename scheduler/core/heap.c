@@ -58,6 +58,16 @@ void heap_del(struct heap *h, struct heap_node *n)
         down(h, i, last);
 }
 
+void heap_moved(struct heap *h, struct heap_node *n)
+{
+    BUG_ON(n->pos == 0 || n->pos > h->n || h->v[n->pos - 1] != n);
+    size_t i = n->pos - 1;
+    if (i > 0 && h->less(n, h->v[(i - 1) / 2]))
+        up(h, i, n);
+    else
+        down(h, i, n);
+}
+
 struct heap_node *heap_top(const struct heap *h)
 {
     return h->n ? h->v[0] : NULL;

@@ -24,8 +24,9 @@ struct heap {
 };
 
 void heap_add(struct heap *h, struct heap_node *n);
-void heap_del(struct heap *h, struct heap_node *n); /* it is in this heap */
-struct heap_node *heap_top(const struct heap *h);   /* NULL: empty */
+void heap_del(struct heap *h, struct heap_node *n);   /* it is in this heap */
+void heap_moved(struct heap *h, struct heap_node *n); /* it is in this heap, its order changed */
+struct heap_node *heap_top(const struct heap *h);     /* NULL: empty */
 void heap_release(struct heap *h);
 
 #endif

@@ -14,6 +14,7 @@ struct lease *lease_new(struct world *w, struct job *j, struct worker *k, struct
     k->n_leases++;
     map_put(&w->attempts, id128_key(attempt), l);
     j->lease = l;
+    worker_stand(w, k);
     worker_watch(w, k);
     return l;
 }
@@ -27,7 +28,7 @@ void lease_end(struct world *w, struct job *j)
     map_del(&w->attempts, id128_key(l->attempt));
     list_del(&l->of_worker);
     l->worker->n_leases--;
-    buckets_heat(w, l->worker);
+    worker_stand(w, l->worker);
     free(l);
 }
 

@@ -5,6 +5,8 @@
  * images needs no stack. */
 #include "scheduler/core/world.h"
 
+#define SLICE 512 /* jobs that a step looks at; brain_deadline says at once while some are left */
+
 /* The first thing in a job's way; WAIT_NONE: nothing. */
 struct hurdle {
     enum wait_reason reason;
@@ -91,8 +93,7 @@ static struct hurdle look_at_parent(const struct job *child, const struct image 
 static struct hurdle build_hurdle(const struct job *j)
 {
     struct hurdle first = clear;
-    links_for_each(i, &j->image->parents)
-    {
+    links_for_each (i, &j->image->parents) {
         struct hurdle h = look_at_parent(j, links_at(&j->image->parents, i));
         if (h.reason == WAIT_BLOCKED)
             return h;
@@ -101,8 +102,7 @@ static struct hurdle build_hurdle(const struct job *j)
     }
     if (first.reason != WAIT_NONE)
         return first;
-    links_for_each(i, &j->image->bases)
-    {
+    links_for_each (i, &j->image->bases) {
         const struct base *b = links_at(&j->image->bases, i);
         if (sha256_is_none(&b->digest))
             return (struct hurdle){.reason = WAIT_BASE, .ref = -b->id, .base = b};
@@ -143,7 +143,7 @@ static struct hurdle older_hurdle(const struct world *w, const struct job *j)
 
 static struct hurdle mirror_hurdle(const struct job *j)
 {
-    const struct tag_slot *publish = job_group(j)->publish;
+    const struct tag_slot *publish = tag_at(job_group(j), 0);
     const struct job *newest = publish ? slot_newest(&publish->slot) : NULL;
     if (newest)
         return look_at(newest);
@@ -231,13 +231,11 @@ static void ready_build(struct world *w, struct job *j, struct op *op)
     const struct image *im = j->image;
     size_t n = 0;
     struct pin *pins = xcalloc(links_n(&im->parents) + links_n(&im->bases) + 1, sizeof *pins);
-    links_for_each(i, &im->parents)
-    {
+    links_for_each (i, &im->parents) {
         const struct image *p = links_at(&im->parents, i);
         pins[n++] = image_pin(p, p->passing);
     }
-    links_for_each(i, &im->bases)
-    {
+    links_for_each (i, &im->bases) {
         const struct base *b = links_at(&im->bases, i);
         pins[n++] = (struct pin){.base = true, .id = b->id, .digest = b->digest};
     }
@@ -282,12 +280,11 @@ static void make_ready(struct world *w, struct job *j)
             ready_publish(w, j, op);
             break;
         case JOB_MIRROR:
-            key_mirror(w, made_digest(job_group(j)->publish->slot.made), &op->key);
+            key_mirror(w, made_digest(tag_at(job_group(j), 0)->slot.made), &op->key);
             break;
         }
     }
     j->not_before = 0;
-    j->order = order_of(w->now, j->priority);
     job_enter(w, j, JOB_READY, WAIT_NONE);
 }
 
@@ -322,10 +319,14 @@ static void evaluate(struct world *w, struct job *j)
 
 void evaluate_dirty(struct world *w)
 {
-    for (size_t i = 0; i < w->dirty.n; i++) {
-        struct job *j = w->dirty.v[i];
+    size_t end = w->n_evaluated + SLICE;
+    while (w->n_evaluated < w->dirty.n && w->n_evaluated < end) {
+        struct job *j = w->dirty.v[w->n_evaluated++];
         j->dirty = false;
         evaluate(w, j);
     }
-    vec_clear(&w->dirty);
+    if (w->n_evaluated < w->dirty.n)
+        return;
+    vec_shrink(&w->dirty, SLICE);
+    w->n_evaluated = 0;
 }

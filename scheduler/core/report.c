@@ -36,6 +36,8 @@ void report_lost_by_reboot(struct world *w, struct worker *k, const struct worke
 
 static void started(struct world *w, struct lease *l, bf_time ago)
 {
+    if (l->job->state == JOB_LEASED || l->started == 0)
+        l->started = w->now - ago;
     if (l->job->state != JOB_LEASED)
         return;
     struct op *op = emit(w, OP_START, l->job->id);
@@ -87,6 +89,17 @@ static void forget_digest(struct world *w, struct job *j)
         made_share(w, &im->passing, NULL);
 }
 
+/* How long such things take, and where the image lies. */
+static void learn_from(struct world *w, const struct lease *l, const struct result_report *r)
+{
+    const struct job *j = l->job;
+    if (r->outcome != OUTCOME_SUCCEEDED || !job_has_arch(j))
+        return;
+    bf_time seen = l->started ? w->now - l->started : 0;
+    chain_learn(w, j, r->took > 0 ? r->took : seen);
+    image_seen_at(j->image, l->worker);
+}
+
 static void finish(struct world *w, struct lease *l, const struct result_report *r)
 {
     struct job *j = l->job;
@@ -100,6 +113,7 @@ static void finish(struct world *w, struct lease *l, const struct result_report 
     op->cookie = r->cookie;
     if (r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, "digest-gone") == 0)
         forget_digest(w, j);
+    learn_from(w, l, r);
     apply(w, j, &d, &r->digest);
 }
 

@@ -8,7 +8,7 @@
 static void doubt(struct world *w, struct job *j)
 {
     if (j->state == JOB_READY && !j->held)
-        bucket_del(w, j);
+        queue_del(w, j);
     emit_reload(w, j);
 }
 
@@ -68,7 +68,7 @@ static void of_ready(struct world *w, struct job *j, enum op_status st, const st
 
 static void hold(struct world *w, struct job *j)
 {
-    bucket_del(w, j);
+    queue_del(w, j);
     j->held = true;
     job_until(w, j, w->now + w->config.backoff_min);
 }

@@ -39,13 +39,7 @@ void worker_free(struct worker *k)
     names_release(&k->capabilities);
     vec_release(&k->acks);
     vec_release(&k->lingers);
-    vec_release(&k->buckets);
     free(k);
-}
-
-bool worker_free_slot(const struct worker *k)
-{
-    return k->connected && k->accepting && !k->drained && k->n_leases + k->strays < k->slots;
 }
 
 void worker_show(struct world *w, struct worker *k, bool facts_changed)
@@ -66,7 +60,7 @@ static void disconnect(struct world *w, struct worker *k)
 {
     k->connected = false;
     worker_show(w, k, false);
-    buckets_heat(w, k);
+    worker_stand(w, k);
 }
 
 void take_worker(struct world *w, const struct worker_row *row)
@@ -77,7 +71,7 @@ void take_worker(struct world *w, const struct worker_row *row)
     k->roles = row->roles;
     k->drained = row->drained;
     k->revoked = row->revoked;
-    buckets_of_worker(w, k);
+    worker_sort(w, k);
     if (k->revoked && k->connected)
         disconnect(w, k);
 }
@@ -179,8 +173,9 @@ static bool take_facts(struct world *w, struct worker *k, const struct worker_re
         k->arch = world_name(w, r->arch);
         changed = true;
     }
-    changed |= k->slots != r->slots || !id128_eq(k->boot, r->boot);
+    changed |= k->slots != r->slots || k->cpus != r->cpus || !id128_eq(k->boot, r->boot);
     k->slots = r->slots;
+    k->cpus = r->cpus;
     k->boot = r->boot;
     return changed;
 }
@@ -205,23 +200,21 @@ void take_report(struct world *w, const struct worker_report *r)
     bool first = !k->reported, same_boot = k->reported && id128_eq(k->boot, r->boot);
     if (!first && !same_boot)
         k->old_boot = k->boot;
-    bool was_open = k->connected && k->accepting;
     k->reported = k->connected = true;
     k->lapsed = false;
-    k->accepting = r->accepting;
     k->heard = w->now;
     bool changed = take_facts(w, k, r);
     reconnect(w, k);
     report_lost_by_reboot(w, k, r);
     lingers_check(w, k, r, same_boot);
     acks_drop(k, r);
-    unsigned strays = k->strays;
     report_running(w, k, r);
     report_results(w, k, r);
+    worker_pressure(w, k, r);
     if (changed || first)
-        buckets_of_worker(w, k);
-    else if (strays > k->strays || was_open != (k->connected && k->accepting))
-        buckets_heat(w, k);
+        worker_sort(w, k);
+    else
+        worker_stand(w, k);
     worker_show(w, k, changed);
     worker_watch(w, k);
     if (!same_boot)

@@ -189,14 +189,15 @@ static void forget_user(struct base *b, const struct image *im)
         vec_remove_swap(&b->users, at);
 }
 
-static void clear_edges(struct image *im)
+static void clear_edges(struct world *w, struct image *im)
 {
-    links_for_each(i, &im->parents)
-    {
+    links_for_each (i, &im->parents) {
         struct image *p = links_at(&im->parents, i);
         links_del(&p->children, im);
     }
-    links_for_each(i, &im->bases) forget_user(links_at(&im->bases, i), im);
+    links_for_each (i, &im->bases)
+        forget_user(links_at(&im->bases, i), im);
+    chain_edges(w, im);
     links_release(&im->parents);
     links_release(&im->bases);
 }
@@ -206,7 +207,7 @@ static void set_edges(struct world *w, struct image *im, const struct image_row 
 {
     if (same_edges(im, row))
         return;
-    clear_edges(im);
+    clear_edges(w, im);
     for (size_t i = 0; i < row->n_parents; i++) {
         struct image *p = world_image(w, row->parents[i]);
         links_add(&im->parents, p);
@@ -239,7 +240,10 @@ void take_image(struct world *w, const struct image_row *row)
     im->recipe = row->recipe;
     im->tests_key = row->tests_key;
     im->removed = row->removed;
+    im->group->repo = world_repo(w, row->repo);
+    im->group->repo->weight = row->repo_weight ? row->repo_weight : 1;
     set_edges(w, im, row);
+    chain_row(w, im, &(struct took){.build = row->build_ms, .test = row->test_ms});
     image_changed(w, im);
 }
 
@@ -251,6 +255,8 @@ struct world *world_new(const struct brain_config *config)
     w->config = *config;
     rng_seed(w->rng, config->seed);
     list_init(&w->buckets);
+    list_init(&w->classes);
+    list_init(&w->pools);
     w->hot.less = bucket_less;
     w->timers.less = job_timer_less;
     w->lapses.less = worker_lapse_less;
@@ -267,10 +273,10 @@ static void free_image(struct image *im)
 
 static void free_group(struct group *g)
 {
-    links_for_each(i, &g->mirrors) free(links_at(&g->mirrors, i));
-    links_release(&g->mirrors);
+    links_for_each (i, &g->tags)
+        free(links_at(&g->tags, i));
+    links_release(&g->tags);
     links_release(&g->archs);
-    free(g->publish);
     free(g->name);
     free(g);
 }
@@ -322,7 +328,10 @@ static void free_maps(struct world *w)
         free_image(v);
     for (size_t pos = 0; (v = idmap_next(&w->groups, &pos)) != NULL;)
         free_group(v);
+    for (size_t pos = 0; (v = idmap_next(&w->repos, &pos)) != NULL;)
+        free(v);
     idmap_release(&w->jobs);
+    idmap_release(&w->repos);
     idmap_release(&w->bases);
     idmap_release(&w->images);
     idmap_release(&w->groups);
@@ -335,20 +344,20 @@ void world_free(struct world *w)
 {
     if (!w)
         return;
-    list_for_each (it, &w->buckets)
-        bucket_free(container_of(it, struct bucket, all));
+    queues_free(w);
+    classes_free(w);
     vec_for_each (i, &w->all_workers)
         worker_free(w->all_workers.v[i]);
     free_maps(w);
     map_release(&w->workers);
     map_release(&w->attempts);
-    smap_release(&w->bucket_of);
     heap_release(&w->hot);
     heap_release(&w->timers);
     heap_release(&w->lapses);
     vec_release(&w->all_workers);
     vec_release(&w->staged);
     vec_release(&w->dirty);
+    vec_release(&w->chains);
     vec_release(&w->settling);
     vec_release(&w->grave);
     vec_release(&w->undurable);
