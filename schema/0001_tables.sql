@@ -223,7 +223,7 @@ CREATE TABLE farm.job (
     spec_id       bigint NOT NULL REFERENCES farm.spec,
     state         text NOT NULL DEFAULT 'waiting'
                   CHECK (state IN ('waiting', 'ready', 'leased', 'running', 'succeeded', 'failed', 'skipped', 'superseded', 'cancelled')),
-    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy disconnected quarantined
+    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy pressure disconnected quarantined
     detail        text,                         -- the parent's name, the last error, ...
     reason_since  timestamptz NOT NULL DEFAULT now(),
     because       text,                         -- README: "Why a job was made"

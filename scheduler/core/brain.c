@@ -118,7 +118,7 @@ bf_time brain_deadline(const struct world *w)
 
 bool world_orders(struct world *w, int64_t worker, struct orders_view *out)
 {
-    const struct worker *k = map_get(&w->workers, (uint64_t)worker);
+    const struct worker *k = idmap_get(&w->workers, worker);
     if (!k || !k->reported || k->revoked || !w->loaded)
         return false;
     vec_clear(&w->orders_wanted);

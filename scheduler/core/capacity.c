@@ -97,14 +97,16 @@ static void put_in(struct worker *k)
 
 static void class_heat(struct world *w, struct class *c)
 {
-    vec_for_each (i, &c->buckets)
-        bucket_heat(w, c->buckets.v[i]);
+    vec_for_each (i, &c->buckets) {
+        if (c->buckets.v[i]->hot.pos == 0)
+            bucket_heat(w, c->buckets.v[i]);
+    }
 }
 
 /* What waits for a slot only, waits on: a slot that was taken is no news to it. */
 void worker_stand(struct world *w, struct worker *k)
 {
-    if (!k->class)
+    if (!k->class || k->in_step)
         return;
     enum stand was = k->stand;
     unsigned spare = k->spare, band = k->band;

@@ -85,7 +85,7 @@ void command_retry(struct world *w, int64_t command, int64_t id, const char *who
 
 void command_drain(struct world *w, int64_t command, int64_t id, bool drained)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)id);
+    struct worker *k = idmap_get(&w->workers, id);
     if (!k) {
         done(w, command, xasprintf("there is no worker %lld", (long long)id));
         return;

@@ -1,4 +1,5 @@
-/* Linear probing, at most three quarters full; a deletion moves the followers of the run back. */
+/* Linear probing, at most thirteen sixteenths full; a deletion moves the followers of the run back.
+ */
 #include "scheduler/core/idmap.h"
 
 #include "common/base/mem.h"
@@ -37,7 +38,7 @@ static void grow(struct idmap *m)
 
 void idmap_put(struct idmap *m, void *record)
 {
-    if ((m->n + 1) * 4 > m->cap * 3)
+    if ((m->n + 1) * 16 > m->cap * 13)
         grow(m);
     int64_t *r = record;
     size_t i = find(m, *r);

@@ -1,6 +1,13 @@
 /* One attempt of a job at a worker. */
 #include "scheduler/core/world.h"
 
+static int64_t key_of(struct id128 attempt)
+{
+    int64_t half[2];
+    memcpy(half, attempt.b, sizeof half);
+    return half[0] ^ half[1];
+}
+
 struct lease *lease_new(struct world *w, struct job *j, struct worker *k, struct id128 attempt,
                         struct id128 boot)
 {
@@ -12,7 +19,8 @@ struct lease *lease_new(struct world *w, struct job *j, struct worker *k, struct
     list_init(&l->of_worker);
     list_add_tail(&k->leases, &l->of_worker);
     k->n_leases++;
-    map_put(&w->attempts, id128_key(attempt), l);
+    l->key = key_of(attempt);
+    idmap_put(&w->attempts, l);
     j->lease = l;
     worker_stand(w, k);
     worker_watch(w, k);
@@ -25,7 +33,7 @@ void lease_end(struct world *w, struct job *j)
     if (!l)
         return;
     j->lease = NULL;
-    map_del(&w->attempts, id128_key(l->attempt));
+    idmap_del(&w->attempts, l->key);
     list_del(&l->of_worker);
     l->worker->n_leases--;
     worker_stand(w, l->worker);
@@ -34,7 +42,7 @@ void lease_end(struct world *w, struct job *j)
 
 struct lease *lease_find(const struct world *w, struct id128 attempt)
 {
-    struct lease *l = map_get(&w->attempts, id128_key(attempt));
+    struct lease *l = idmap_get(&w->attempts, key_of(attempt));
     return l && id128_eq(l->attempt, attempt) ? l : NULL;
 }
 

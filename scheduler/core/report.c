@@ -178,7 +178,7 @@ void acks_drop(struct worker *k, const struct worker_report *r)
 
 void ack_set(struct world *w, int64_t worker, struct id128 attempt, enum op_status status)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)worker);
+    struct worker *k = idmap_get(&w->workers, worker);
     struct ack_entry *a = k ? ack_find(k, attempt) : NULL;
     if (a)
         a->status = status;
@@ -187,7 +187,7 @@ void ack_set(struct world *w, int64_t worker, struct id128 attempt, enum op_stat
 void acks_committed(struct world *w)
 {
     vec_for_each (i, &w->pending_acks) {
-        struct worker *k = map_get(&w->workers, (uint64_t)w->pending_acks.v[i]);
+        struct worker *k = idmap_get(&w->workers, w->pending_acks.v[i]);
         if (!k)
             continue;
         for (size_t a = 0; a < k->acks.n; a++)

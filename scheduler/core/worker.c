@@ -18,7 +18,7 @@ bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b)
 
 struct worker *world_worker(struct world *w, int64_t id)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)id);
+    struct worker *k = idmap_get(&w->workers, id);
     if (!k) {
         k = xcalloc(1, sizeof *k);
         k->id = id;
@@ -26,7 +26,7 @@ struct worker *world_worker(struct world *w, int64_t id)
         k->heard = w->now;
         k->lapsed = w->loaded; /* enrolled just now: the database knows that it was never seen */
         list_init(&k->leases);
-        map_put(&w->workers, (uint64_t)id, k);
+        idmap_put(&w->workers, k);
         *vec_push(&w->all_workers) = k;
         k->nr = (uint32_t)w->all_workers.n;
     }
@@ -78,7 +78,7 @@ void take_worker(struct world *w, const struct worker_row *row)
 
 void worker_link_down(struct world *w, int64_t id)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)id);
+    struct worker *k = idmap_get(&w->workers, id);
     if (k && k->connected)
         disconnect(w, k);
 }
@@ -192,7 +192,7 @@ static void reconnect(struct world *w, struct worker *k)
 
 void take_report(struct world *w, const struct worker_report *r)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)r->worker);
+    struct worker *k = idmap_get(&w->workers, r->worker);
     if (!k || k->revoked || !w->loaded)
         return;
     if (!id128_is_none(k->old_boot) && id128_eq(k->old_boot, r->boot))
@@ -202,6 +202,7 @@ void take_report(struct world *w, const struct worker_report *r)
         k->old_boot = k->boot;
     k->reported = k->connected = true;
     k->lapsed = false;
+    k->in_step = true;
     k->heard = w->now;
     bool changed = take_facts(w, k, r);
     reconnect(w, k);
@@ -211,6 +212,7 @@ void take_report(struct world *w, const struct worker_report *r)
     report_running(w, k, r);
     report_results(w, k, r);
     worker_pressure(w, k, r);
+    k->in_step = false;
     if (changed || first)
         worker_sort(w, k);
     else

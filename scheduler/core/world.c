@@ -257,24 +257,32 @@ struct world *world_new(const struct brain_config *config)
     list_init(&w->buckets);
     list_init(&w->classes);
     list_init(&w->pools);
+    w->scratch = xmalloc(sizeof *w->scratch);
+    str_init(w->scratch);
     w->hot.less = bucket_less;
     w->timers.less = job_timer_less;
     w->lapses.less = worker_lapse_less;
     return w;
 }
 
-static void free_image(struct image *im)
+static void free_image(struct world *w, struct image *im)
 {
+    made_share(w, &im->passing, NULL);
+    made_share(w, &im->build.made, NULL);
+    made_share(w, &im->test.made, NULL);
     links_release(&im->parents);
     links_release(&im->children);
     links_release(&im->bases);
     free(im);
 }
 
-static void free_group(struct group *g)
+static void free_group(struct world *w, struct group *g)
 {
-    links_for_each (i, &g->tags)
-        free(links_at(&g->tags, i));
+    links_for_each (i, &g->tags) {
+        struct tag_slot *t = links_at(&g->tags, i);
+        made_share(w, &t->slot.made, NULL);
+        free(t);
+    }
     links_release(&g->tags);
     links_release(&g->archs);
     free(g->name);
@@ -325,9 +333,9 @@ static void free_maps(struct world *w)
     for (size_t pos = 0; (v = idmap_next(&w->bases, &pos)) != NULL;)
         free_base(v);
     for (size_t pos = 0; (v = idmap_next(&w->images, &pos)) != NULL;)
-        free_image(v);
+        free_image(w, v);
     for (size_t pos = 0; (v = idmap_next(&w->groups, &pos)) != NULL;)
-        free_group(v);
+        free_group(w, v);
     for (size_t pos = 0; (v = idmap_next(&w->repos, &pos)) != NULL;)
         free(v);
     idmap_release(&w->jobs);
@@ -335,7 +343,7 @@ static void free_maps(struct world *w)
     idmap_release(&w->bases);
     idmap_release(&w->images);
     idmap_release(&w->groups);
-    mades_free(w);
+    idmap_release(&w->mades);
     free_sites(w);
     free_names(w);
 }
@@ -349,8 +357,8 @@ void world_free(struct world *w)
     vec_for_each (i, &w->all_workers)
         worker_free(w->all_workers.v[i]);
     free_maps(w);
-    map_release(&w->workers);
-    map_release(&w->attempts);
+    idmap_release(&w->workers);
+    idmap_release(&w->attempts);
     heap_release(&w->hot);
     heap_release(&w->timers);
     heap_release(&w->lapses);
@@ -364,5 +372,7 @@ void world_free(struct world *w)
     vec_release(&w->pending_acks);
     vec_release(&w->orders_wanted);
     vec_release(&w->orders_acks);
+    str_release(w->scratch);
+    free(w->scratch);
     free(w);
 }

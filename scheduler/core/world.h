@@ -55,8 +55,7 @@ struct base {
 
 /* A digest and where it lies. */
 struct made {
-    struct made *next; /* of equal first bytes */
-    struct sha256 digest;
+    _Alignas(int64_t) struct sha256 digest; /* its first bytes are the id of an idmap */
     uint32_t users;
     char repository[]; /* "": not known */
 };
@@ -122,6 +121,7 @@ struct image_set {
 };
 
 struct lease {
+    int64_t key; /* of the attempt's id, for world.attempts */
     struct list of_worker;
     struct job *job;
     struct worker *worker;
@@ -259,11 +259,11 @@ struct linger {
 };
 
 struct worker {
+    int64_t id;
     struct heap_node timer; /* in world.lapses */
     struct heap_node room;  /* in class.free[band], while it stands free */
     bf_time lapse;          /* when to look at it again */
     uint32_t nr;            /* 1 + its place in world.all_workers */
-    int64_t id;
     char *name;
     int64_t site;
     unsigned roles;
@@ -272,7 +272,8 @@ struct worker {
     bool reported;
     bool connected; /* within its lease, and the link works */
     bool accepting, full, stalled;
-    bool lapsed; /* its lease is over and its attempts were marked */
+    bool lapsed;  /* its lease is over and its attempts were marked */
+    bool in_step; /* its Report is being read: where it stands is found out at the end */
     struct id128 boot, old_boot;
     const char *arch; /* the world's; NULL: not said */
     struct names capabilities;
@@ -303,12 +304,12 @@ struct world {
     bool listened;  /* for a full lease since then */
     bf_time loaded_at;
     struct effects *out; /* of the step under way */
+    struct str *scratch; /* of keys.c */
 
-    struct map sites, workers;
-    struct idmap bases, images, groups, jobs, repos;
-    struct map attempts; /* id128_key → lease */
-    struct map mades;    /* first bytes of the digest → made */
-    struct smap names;   /* architectures, each once */
+    struct map sites;
+    struct idmap bases, images, groups, jobs, repos, mades, workers;
+    struct idmap attempts; /* leases */
+    struct smap names;     /* architectures, each once */
     struct smap bucket_of, class_of;
     struct list buckets, classes, pools;
     unsigned n_pools;
@@ -368,7 +369,6 @@ void made_set(struct world *w, struct made **slot, const struct sha256 *digest,
 void made_share(struct world *w, struct made **slot, struct made *m); /* m may be NULL */
 const struct sha256 *made_digest(const struct made *m);               /* none for NULL */
 const char *made_repository(const struct made *m);                    /* NULL: not known */
-void mades_free(struct world *w);
 
 /* Empties `vec`; where it was once needed for a whole farm, its memory goes. */
 #define vec_shrink(vec, keep)        \

@@ -212,7 +212,7 @@ void check_hub(struct sim *s, struct hub *h)
     }
     check_idle(s, h->world);
     for (int i = 1; i <= s->n_nodes; i++) {
-        const struct worker *k = map_get(&h->world->workers, (uint64_t)i);
+        const struct worker *k = idmap_get(&h->world->workers, i);
         if (k && k->n_leases != leases[i])
             sim_fail(s, "I7: worker %d has %u slots taken and %u live leases", i, k->n_leases,
                      leases[i]);
