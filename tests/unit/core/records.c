@@ -8,8 +8,7 @@
 static size_t members(const struct links *l, const int *v, size_t n)
 {
     size_t found = 0;
-    links_for_each(i, l)
-    {
+    links_for_each (i, l) {
         for (size_t k = 0; k < n; k++)
             found += links_at(l, i) == &v[k];
     }
