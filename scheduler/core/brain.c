@@ -108,9 +108,9 @@ bf_time brain_deadline(const struct world *w)
     if (w->committed || w->staged.n || w->dirty.n || w->chains.n || w->hot.n)
         return w->now;
     if (w->timers.n)
-        when = sooner(when, heap_item(w->timers.v[0], struct job, node)->not_before);
+        when = sooner(when, heap_item(w->timers.v[0].node, struct job, node)->not_before);
     if (w->lapses.n)
-        when = sooner(when, heap_item(w->lapses.v[0], struct worker, timer)->lapse);
+        when = sooner(when, heap_item(w->lapses.v[0].node, struct worker, timer)->lapse);
     if (!w->listened)
         when = sooner(when, w->loaded_at + w->config.lease);
     return when;

@@ -58,7 +58,7 @@ static bool room_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct worker *x = heap_item(a, struct worker, room),
                         *y = heap_item(b, struct worker, room);
-    return x->spare != y->spare ? x->spare > y->spare : x->id < y->id;
+    return x->id < y->id;
 }
 
 static enum stand stand_of(const struct worker *k)
@@ -91,7 +91,7 @@ static void put_in(struct worker *k)
     c->stands[k->stand]++;
     if (k->stand != STAND_FREE)
         return;
-    heap_add(&c->free[k->band], &k->room);
+    heap_add(&c->free[k->band], &k->room, -(int64_t)k->spare);
     c->bands |= 1u << k->band;
 }
 
@@ -341,7 +341,7 @@ static void offer(struct choice *c, struct worker *k, int score)
 static void offer_heap(struct choice *c, const struct heap *h)
 {
     for (size_t i = 0; i < 3 && i < h->n; i++) {
-        struct worker *k = container_of(h->v[i], struct worker, room);
+        struct worker *k = container_of(h->v[i].node, struct worker, room);
         offer(c, k, 0);
         if (i == 0 && k->nr != c->j->last_worker)
             return;

@@ -14,7 +14,7 @@ struct job *world_job(const struct world *w, int64_t id)
 bool job_timer_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct job *x = heap_item(a, struct job, node), *y = heap_item(b, struct job, node);
-    return x->not_before != y->not_before ? x->not_before < y->not_before : x->id < y->id;
+    return x->id < y->id;
 }
 
 char *job_label(const struct world *w, const struct job *j)
@@ -114,7 +114,7 @@ void job_until(struct world *w, struct job *j, bf_time when)
     if (j->node.pos)
         heap_del(&w->timers, &j->node);
     j->not_before = when;
-    heap_add(&w->timers, &j->node);
+    heap_add(&w->timers, &j->node, when);
 }
 
 static void leave(struct world *w, struct job *j)

@@ -105,9 +105,9 @@ static void tell_all(struct world *w, struct bucket *b, enum wait_reason reason,
                      const struct worker *who)
 {
     for (size_t i = 0; i < b->queues.n; i++) {
-        struct queue *q = container_of(b->queues.v[i], struct queue, node);
+        struct queue *q = container_of(b->queues.v[i].node, struct queue, node);
         for (size_t k = 0; k < q->ready.n; k++)
-            tell(w, b, container_of(q->ready.v[k], struct job, node), reason, who);
+            tell(w, b, container_of(q->ready.v[k].node, struct job, node), reason, who);
     }
 }
 

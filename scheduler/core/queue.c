@@ -27,34 +27,32 @@
 
 static struct job *first_of(const struct queue *q)
 {
-    return container_of(q->ready.v[0], struct job, node);
+    return container_of(q->ready.v[0].node, struct job, node);
 }
 
 static bool job_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct job *x = heap_item(a, struct job, node), *y = heap_item(b, struct job, node);
-    return x->order != y->order ? x->order < y->order : x->id < y->id;
+    return x->id < y->id;
 }
 
-static bool queue_before(const struct queue *x, const struct queue *y)
-{
-    return x->key != y->key ? x->key < y->key : job_less(x->ready.v[0], y->ready.v[0]);
-}
-
+/* Their first jobs decide. */
 static bool queue_less(const struct heap_node *a, const struct heap_node *b)
 {
-    return queue_before(heap_item(a, struct queue, node), heap_item(b, struct queue, node));
+    const struct heap_slot *x = &heap_item(a, struct queue, node)->ready.v[0],
+                           *y = &heap_item(b, struct queue, node)->ready.v[0];
+    return x->key != y->key ? x->key < y->key : job_less(x->node, y->node);
 }
 
+/* Of pools of one kind, which rarely share a worker, in the order of their making. */
 bool bucket_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct bucket *x = heap_item(a, struct bucket, hot),
                         *y = heap_item(b, struct bucket, hot);
-    if (x->pool->tags != y->pool->tags)
-        return x->pool->tags;
     if (x->pool != y->pool)
         return x->pool->nr < y->pool->nr;
-    return queue_less(x->queues.v[0], y->queues.v[0]);
+    const struct heap_slot *p = &x->queues.v[0], *q = &y->queues.v[0];
+    return p->key != q->key ? p->key < q->key : queue_less(p->node, q->node);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -70,6 +68,12 @@ static bf_time queue_key(const struct queue *q)
     return q->share->vtime - PRIORITY_WEIGHT * first_of(q)->priority;
 }
 
+/* Of a hot bucket: publishes and mirrors first. */
+static int64_t rank(const struct bucket *b)
+{
+    return b->pool->tags ? 0 : 1;
+}
+
 void bucket_cool(struct world *w, struct bucket *b)
 {
     if (b->hot.pos)
@@ -82,9 +86,9 @@ void bucket_heat(struct world *w, struct bucket *b)
         bucket_cool(w, b);
         vec_clear(&b->fresh);
     } else if (b->hot.pos) {
-        heap_moved(&w->hot, &b->hot);
+        heap_moved(&w->hot, &b->hot, rank(b));
     } else {
-        heap_add(&w->hot, &b->hot);
+        heap_add(&w->hot, &b->hot, rank(b));
     }
 }
 
@@ -99,9 +103,9 @@ static void queue_settle(struct world *w, struct queue *q)
     } else {
         q->key = queue_key(q);
         if (q->node.pos)
-            heap_moved(&b->queues, &q->node);
+            heap_moved(&b->queues, &q->node, q->key);
         else
-            heap_add(&b->queues, &q->node);
+            heap_add(&b->queues, &q->node, q->key);
     }
     if (hot)
         bucket_heat(w, b);
@@ -109,11 +113,19 @@ static void queue_settle(struct world *w, struct queue *q)
 
 struct job *bucket_first(struct world *w, struct bucket *b)
 {
-    struct queue *q = container_of(b->queues.v[0], struct queue, node);
-    if (q->key == queue_key(q))
-        return first_of(q);
-    queue_settle(w, q);
-    return NULL;
+    struct queue *q = container_of(b->queues.v[0].node, struct queue, node), *first = q;
+    while (q->key != queue_key(q)) {
+        q->key = queue_key(q);
+        heap_moved(&b->queues, &q->node, q->key);
+        q = container_of(b->queues.v[0].node, struct queue, node);
+        first = NULL;
+    }
+    if (!first) {
+        heap_moved(&w->hot, &b->hot, rank(b));
+        if (w->hot.v[0].node != &b->hot)
+            return NULL;
+    }
+    return first_of(q);
 }
 
 void share_charge(struct world *w, const struct job *j)
@@ -135,7 +147,7 @@ void queue_add(struct world *w, struct job *j)
         s->vtime = s->pool->vtime;
     j->order = order_of(w, j);
     /* A bucket that is hot stands in a heap by its first queue, which is about to change. */
-    heap_add(&q->ready, &j->node);
+    heap_add(&q->ready, &j->node, j->order);
     queue_settle(w, q);
     *vec_push(&q->bucket->fresh) = j->id;
     bucket_heat(w, q->bucket);
@@ -157,7 +169,7 @@ void queue_move(struct world *w, struct job *j)
     if (!j || j->state != JOB_READY || j->held || j->node.pos == 0)
         return;
     j->order = order_of(w, j);
-    heap_moved(&j->queue->ready, &j->node);
+    heap_moved(&j->queue->ready, &j->node, j->order);
     queue_settle(w, j->queue);
 }
 
@@ -286,7 +298,7 @@ void queue_put(struct world *w, struct queue *q)
 static void pool_free(struct pool *p)
 {
     void *v;
-    for (size_t pos = 0; (v = idmap_next(&p->shares, &pos)) != NULL;)
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&p->shares, &pos)) != NULL;)
         free(v);
     idmap_release(&p->shares);
     free(p);
@@ -297,7 +309,7 @@ void queues_free(struct world *w)
     list_for_each (it, &w->buckets) {
         struct bucket *b = container_of(it, struct bucket, all);
         void *v;
-        for (size_t pos = 0; (v = idmap_next(&b->of_repo, &pos)) != NULL;)
+        for (struct idmap_pos pos = {0}; (v = idmap_next(&b->of_repo, &pos)) != NULL;)
             queue_free(v);
         bucket_free(b);
     }

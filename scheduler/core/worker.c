@@ -13,7 +13,7 @@ bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct worker *x = heap_item(a, struct worker, timer),
                         *y = heap_item(b, struct worker, timer);
-    return x->lapse != y->lapse ? x->lapse < y->lapse : x->id < y->id;
+    return x->id < y->id;
 }
 
 struct worker *world_worker(struct world *w, int64_t id)
@@ -115,7 +115,7 @@ void worker_watch(struct world *w, struct worker *k)
     if (k->timer.pos)
         heap_del(&w->lapses, &k->timer);
     k->lapse = when;
-    heap_add(&w->lapses, &k->timer);
+    heap_add(&w->lapses, &k->timer, when);
 }
 
 static void lapse(struct world *w, struct worker *k)

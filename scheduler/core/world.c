@@ -328,15 +328,15 @@ static void free_job(struct job *j)
 static void free_maps(struct world *w)
 {
     void *v;
-    for (size_t pos = 0; (v = idmap_next(&w->jobs, &pos)) != NULL;)
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->jobs, &pos)) != NULL;)
         free_job(v);
-    for (size_t pos = 0; (v = idmap_next(&w->bases, &pos)) != NULL;)
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->bases, &pos)) != NULL;)
         free_base(v);
-    for (size_t pos = 0; (v = idmap_next(&w->images, &pos)) != NULL;)
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->images, &pos)) != NULL;)
         free_image(w, v);
-    for (size_t pos = 0; (v = idmap_next(&w->groups, &pos)) != NULL;)
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->groups, &pos)) != NULL;)
         free_group(w, v);
-    for (size_t pos = 0; (v = idmap_next(&w->repos, &pos)) != NULL;)
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->repos, &pos)) != NULL;)
         free(v);
     idmap_release(&w->jobs);
     idmap_release(&w->repos);

@@ -73,7 +73,7 @@ Test(core_records, an_id_map_keeps_what_was_put)
         cr_assert_eq(idmap_get(&m, r[i].id), r[i].in ? &r[i] : NULL);
     }
     size_t walked = 0;
-    for (size_t pos = 0; idmap_next(&m, &pos) != NULL;)
+    for (struct idmap_pos pos = {0}; idmap_next(&m, &pos) != NULL;)
         walked++;
     cr_assert_eq(walked, in);
     cr_assert_eq(m.n, in);
