@@ -8,15 +8,20 @@
 
 #define SHARDS 256
 #define MANY 4096
+#define MOST \
+    65536 /* slots of a table: thirteen million records, and a hash of 16 bits says where */
 
+/* Ids come one after the other: each bit of the hash must hang on all of theirs. */
 static uint64_t hash(int64_t id)
 {
-    return (uint64_t)id * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = (uint64_t)id * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ (h >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    return h ^ (h >> 32);
 }
 
-static size_t home(const struct id_table *t, int64_t id)
+static uint16_t short_hash(int64_t id)
 {
-    return (size_t)(hash(id) >> 32) & (t->cap - 1);
+    return (uint16_t)(hash(id) >> 32);
 }
 
 static struct id_table *table_of(const struct idmap *m, int64_t id)
@@ -27,8 +32,9 @@ static struct id_table *table_of(const struct idmap *m, int64_t id)
 /* Where it stands, or would. */
 static size_t find(const struct id_table *t, int64_t id)
 {
-    size_t i = home(t, id);
-    while (t->v[i] && *t->v[i] != id)
+    uint16_t h = short_hash(id);
+    size_t i = h & (t->cap - 1);
+    while (t->v[i] && (t->hash[i] != h || *t->v[i] != id))
         i = (i + 1) & (t->cap - 1);
     return i;
 }
@@ -41,16 +47,25 @@ void *idmap_get(const struct idmap *m, int64_t id)
     return t->cap ? t->v[find(t, id)] : NULL;
 }
 
+static void set(struct id_table *t, size_t i, int64_t *record, uint16_t h)
+{
+    t->v[i] = record;
+    t->hash[i] = h;
+}
+
 static void grow(struct id_table *t)
 {
     struct id_table old = *t;
     t->cap = old.cap ? old.cap * 2 : 8;
+    BUG_ON(t->cap > MOST);
     t->v = xcalloc(t->cap, sizeof(*t->v));
+    t->hash = xcalloc(t->cap, sizeof(*t->hash));
     for (size_t i = 0; i < old.cap; i++) {
         if (old.v[i])
-            t->v[find(t, *old.v[i])] = old.v[i];
+            set(t, find(t, *old.v[i]), old.v[i], old.hash[i]);
     }
     free(old.v);
+    free(old.hash);
 }
 
 static void put(struct id_table *t, int64_t *record)
@@ -59,7 +74,7 @@ static void put(struct id_table *t, int64_t *record)
         grow(t);
     size_t i = find(t, *record);
     BUG_ON(t->v[i]);
-    t->v[i] = record;
+    set(t, i, record, short_hash(*record));
     t->n++;
 }
 
@@ -74,6 +89,7 @@ static void split(struct idmap *m)
             put(table_of(m, *all.v[i]), all.v[i]);
     }
     free(all.v);
+    free(all.hash);
 }
 
 void idmap_put(struct idmap *m, void *record)
@@ -93,10 +109,10 @@ static void close_gap(struct id_table *t, size_t gap)
 {
     size_t mask = t->cap - 1;
     for (size_t i = (gap + 1) & mask; t->v[i]; i = (i + 1) & mask) {
-        size_t from_home = (i - home(t, *t->v[i])) & mask;
+        size_t from_home = (i - t->hash[i]) & mask;
         if (from_home < ((i - gap) & mask))
             continue;
-        t->v[gap] = t->v[i];
+        set(t, gap, t->v[i], t->hash[i]);
         gap = i;
     }
     t->v[gap] = NULL;
@@ -127,8 +143,10 @@ void *idmap_next(const struct idmap *m, struct idmap_pos *pos)
 
 void idmap_release(struct idmap *m)
 {
-    for (size_t i = 0; i < m->n_tables; i++)
+    for (size_t i = 0; i < m->n_tables; i++) {
         free(m->table[i].v);
+        free(m->table[i].hash);
+    }
     free(m->table);
     *m = (struct idmap){0};
 }

@@ -1,6 +1,7 @@
 /* idmap.h - records by their id: a hash table of nothing but pointers.
  *
- * A record begins with its id (int64_t), so a slot is eight bytes. Ids are those of PostgreSQL,
+ * A record begins with its id (int64_t), so a slot is ten bytes, and the search
+ * touches few records but the one that it finds. Ids are those of PostgreSQL,
  * counted and not chosen by strangers. It grows in parts, so no call is slow. Nothing is
  * owned. All-zero is empty; the order of a walk is unspecified. */
 #ifndef BF_CORE_IDMAP_H
@@ -10,6 +11,7 @@
 
 struct id_table {
     int64_t **v;
+    uint16_t *hash; /* of each, as much of it as its place hangs on */
     size_t n, cap;
 };
 

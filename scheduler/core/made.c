@@ -47,8 +47,13 @@ void made_share(struct world *w, struct made **slot, struct made *m)
 void made_set(struct world *w, struct made **slot, const struct sha256 *digest,
               const char *repository)
 {
-    bool none = sha256_is_none(digest);
-    made_share(w, slot, none ? NULL : made_get(w, digest, repository ? repository : ""));
+    const char *where = repository ? repository : "";
+    if (*slot && sha256_eq(&(*slot)->digest, digest)) {
+        if (strcmp((*slot)->repository, where) == 0)
+            return;
+        made_share(w, slot, NULL); /* it makes room for the one that says where */
+    }
+    made_share(w, slot, sha256_is_none(digest) ? NULL : made_get(w, digest, where));
 }
 
 const struct sha256 *made_digest(const struct made *m)

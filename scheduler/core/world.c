@@ -75,8 +75,18 @@ void names_release(struct names *s)
     *s = (struct names){0};
 }
 
+static bool names_are(const struct names *s, const char *const *v, size_t n)
+{
+    bool same = s->n == n;
+    for (size_t i = 0; same && i < n; i++)
+        same = strcmp(s->v[i], v[i]) == 0;
+    return same;
+}
+
 bool names_set(struct names *to, const char *const *v, size_t n)
 {
+    if (names_are(to, v, n)) /* as a rule: the same worker says the same again */
+        return false;
     struct names s = {.v = n ? xcalloc(n, sizeof *s.v) : NULL};
     for (size_t i = 0; i < n; i++)
         s.v[s.n++] = xstrdup(v[i]);
