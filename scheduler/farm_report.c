@@ -48,6 +48,13 @@ static void fill_running(const wire_report *m, struct running_report *out)
     }
 }
 
+/* By the worker's clock; 0: it does not say. */
+static bf_time took_of(const Bootfarm__Result *x)
+{
+    uint64_t from = x->started_ago_ms, to = x->ended_ago_ms;
+    return from > to ? (bf_time)(from - to) * BF_MSEC : 0;
+}
+
 static void fill_results(const wire_report *m, struct result_report *out)
 {
     for (size_t i = 0; i < m->n_results; i++) {
@@ -56,6 +63,7 @@ static void fill_results(const wire_report *m, struct result_report *out)
                                         .outcome = outcome_of(x->outcome),
                                         .fail_class = fail_class_of(x->fail_class),
                                         .code = x->code,
+                                        .took = took_of(x),
                                         .cookie = x};
         if (*x->digest && digest_parse(x->digest, &out[i].digest))
             BUG("a bad digest passed the wire");
@@ -69,12 +77,21 @@ void farm_step_report(struct farm *f, const struct report_in *r)
     struct result_report *results = xcalloc(m->n_results + 1, sizeof *results);
     fill_running(m, running);
     fill_results(m, results);
+    static const Bootfarm__Pressure unknown = BOOTFARM__PRESSURE__INIT;
+    const Bootfarm__Pressure *p = m->pressure ? m->pressure : &unknown;
     struct worker_report w = {
         .worker = r->worker,
         .boot = wire_id(m->boot_id),
         .arch = m->capacity->arch,
         .slots = m->capacity->slots,
-        .accepting = r->usable && !m->draining && m->pressure && m->pressure->accepting,
+        .accepting = r->usable && !m->draining && p->accepting,
+        .full = r->usable && !m->draining && !p->accepting,
+        .cpus = m->capacity->cpus,
+        .memory_free_mib = p->memory_free_bytes >> 20,
+        .disk_free_mib = p->disk_free_bytes >> 20,
+        .cpu_psi = p->cpu_psi_avg10,
+        .io_psi = p->io_psi_avg10,
+        .memory_psi = p->memory_psi_avg10,
         .capabilities = (const char *const *)m->capacity->capabilities,
         .n_capabilities = m->capacity->n_capabilities,
         .running = running,

@@ -156,7 +156,10 @@ static int read_image(const PGresult *r, int i, struct image_row *m, pg_ids *par
                             .arch = col_text(r, i, "arch"),
                             .passing_repository = col(r, i, "passing_repository"),
                             .removed = col_bool(r, i, "removed"),
-                            .barred = col_bool(r, i, "barred")};
+                            .barred = col_bool(r, i, "barred"),
+                            .repo_weight = (unsigned)col_i64(r, i, "repo_weight"),
+                            .build_ms = (uint32_t)col_i64(r, i, "build_ms"),
+                            .test_ms = (uint32_t)col_i64(r, i, "test_ms")};
     if (col_digest(r, i, "recipe", &m->recipe) || col_digest(r, i, "tests_key", &m->tests_key) ||
         col_digest(r, i, "passing_digest", &m->passing_digest) ||
         pga_read_ids(col(r, i, "parents"), parents) || pga_read_ids(col(r, i, "bases"), bases))
@@ -218,6 +221,9 @@ static int read_job(const PGresult *r, int i, struct job_row *j, pg_ids *archs, 
                           .attempts = (int)col_i64(r, i, "attempts"),
                           .losses = (int)col_i64(r, i, "losses"),
                           .worker = col_i64(r, i, "worker_id"),
+                          .created_at = col_i64(r, i, "created_at_us"),
+                          .memory_mib = (unsigned)col_i64(r, i, "memory_mib"),
+                          .cpus = (unsigned)col_i64(r, i, "cpus"),
                           .rerun = col_bool(r, i, "rerun")};
     if (read_names(r, i, j) || col_digest(r, i, "digest", &j->digest) ||
         col_id(r, i, "attempt_id", &j->attempt) || col_id(r, i, "boot_id", &j->boot) ||

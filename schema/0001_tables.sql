@@ -258,7 +258,7 @@ CREATE TABLE farm.job_state (
     not_before    timestamptz,
     ready_at      timestamptz,
     ended_at      timestamptz,
-    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy disconnected quarantined
+    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy pressure disconnected quarantined
     detail        text,                         -- the parent's name, the last error, ...
     fail_class    text CHECK (fail_class IN ('user', 'infra', 'timeout')),
     -- the newest attempt:

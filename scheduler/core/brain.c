@@ -11,6 +11,7 @@ static void act(struct world *w)
     worker_lapses(w);
     jobs_due(w);
     evaluate_dirty(w);
+    chains_settle(w);
     dispatch(w);
     jobs_bury(w);
 }
@@ -104,12 +105,12 @@ bf_time brain_deadline(const struct world *w)
     bf_time when = INT64_MAX;
     if (!w->loaded)
         return when;
-    if (w->committed || w->staged.n || w->dirty.n || w->hot.n)
+    if (w->committed || w->staged.n || w->dirty.n || w->chains.n || w->hot.n)
         return w->now;
     if (w->timers.n)
-        when = sooner(when, heap_item(w->timers.v[0], struct job, node)->not_before);
+        when = sooner(when, heap_item(w->timers.v[0].node, struct job, node)->not_before);
     if (w->lapses.n)
-        when = sooner(when, heap_item(w->lapses.v[0], struct worker, timer)->lapse);
+        when = sooner(when, heap_item(w->lapses.v[0].node, struct worker, timer)->lapse);
     if (!w->listened)
         when = sooner(when, w->loaded_at + w->config.lease);
     return when;
@@ -117,7 +118,7 @@ bf_time brain_deadline(const struct world *w)
 
 bool world_orders(struct world *w, int64_t worker, struct orders_view *out)
 {
-    const struct worker *k = map_get(&w->workers, (uint64_t)worker);
+    const struct worker *k = idmap_get(&w->workers, worker);
     if (!k || !k->reported || k->revoked || !w->loaded)
         return false;
     vec_clear(&w->orders_wanted);

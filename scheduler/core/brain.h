@@ -38,7 +38,9 @@
  *
  * - IN_TICK whenever brain_deadline() is not later than now; rows that came are looked at then, so
  *   all rows of one plan are fed without a tick between them, images before the jobs that name
- *   them.
+ *   them. A step does a bounded part of what is to be done (about a thousand rows, evaluations or
+ *   claims) and says "now" for the rest: no step takes long, and one turn's transaction is not
+ *   huge.
  * - One transaction at a time. After its commit IN_COMMITTED and every IN_STATUS, in either order,
  *   before any other input; then the effects of that turn; ops that came meanwhile are the next. */
 #ifndef BF_BRAIN_H
@@ -56,6 +58,10 @@ struct brain_config {
     bf_time backoff_min; /* first infrastructure retry (default 5 s), doubled up to ... */
     bf_time backoff_max; /* ... (default 10 min) */
     int lost_limit;      /* lost on so many workers: quarantined (3) */
+    /* A worker that has work gets no more while tasks stall for so long (PSI some avg10, hundredths
+     * of a percent), and none at all with less disk; 0: no limit. */
+    unsigned max_cpu_psi, max_io_psi, max_memory_psi;
+    uint64_t disk_floor_mib;
     hash_fn *hash;
     uint64_t seed; /* for attempt ids: xoshiro or the like, seeded from the kernel by the shell */
 };
@@ -80,6 +86,7 @@ struct result_report {
     enum fail_class fail_class;
     const char *code; /* worker/README.md */
     struct sha256 digest;
+    bf_time took; /* 0: not told */
     /* The shell's own: the decoded message, handed back in the FINISH op. */
     const void *cookie;
 };
@@ -91,6 +98,10 @@ struct worker_report {
     const char *arch;
     unsigned slots;
     bool accepting; /* neither draining nor out of disk or memory */
+    bool full;      /* not accepting for lack of disk or memory, not because it drains */
+    unsigned cpus;  /* 0 here and below: not known */
+    uint64_t memory_free_mib, disk_free_mib;
+    unsigned cpu_psi, io_psi, memory_psi; /* some avg10, hundredths of a percent */
     const char *const *capabilities;
     size_t n_capabilities;
     const struct running_report *running;

@@ -11,7 +11,8 @@ static void done(struct world *w, int64_t command, char *refusal)
 
 static char *no_such_job(int64_t id)
 {
-    return xasprintf("job %lld does not exist, or a newer one has taken its place", (long long)id);
+    return xasprintf("job %lld is over, does not exist, or a newer one has taken its place",
+                     (long long)id);
 }
 
 void command_cancel(struct world *w, int64_t command, int64_t id, const char *who)
@@ -84,7 +85,7 @@ void command_retry(struct world *w, int64_t command, int64_t id, const char *who
 
 void command_drain(struct world *w, int64_t command, int64_t id, bool drained)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)id);
+    struct worker *k = idmap_get(&w->workers, id);
     if (!k) {
         done(w, command, xasprintf("there is no worker %lld", (long long)id));
         return;
@@ -93,7 +94,7 @@ void command_drain(struct world *w, int64_t command, int64_t id, bool drained)
     op->worker = id;
     op->drained = drained;
     k->drained = drained;
-    buckets_heat(w, k);
+    worker_stand(w, k);
     emit_orders(w, k);
     done(w, command, NULL);
 }

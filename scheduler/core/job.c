@@ -49,6 +49,7 @@ static const char *const reasons[] = {
     [WAIT_NO_WORKER] = "worker",
     [WAIT_DRAINED] = "drained",
     [WAIT_BUSY] = "busy",
+    [WAIT_PRESSURE] = "pressure",
     [WAIT_DISCONNECTED] = "disconnected",
     [WAIT_QUARANTINED] = "quarantined",
 };

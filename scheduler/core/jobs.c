@@ -1,36 +1,48 @@
 /* Rows of jobs, and the one place where a job's state and memberships change. */
 #include "scheduler/core/world.h"
 
-_Static_assert(sizeof(struct job) <= 128, "a million ready jobs must fit into a small process");
+_Static_assert(sizeof(struct job) <= 104, "a chunk of 112 bytes; the promise is 128");
+
+/* Of the rows that came a step takes so many; brain_deadline says at once while some are left. */
+#define SLICE 1024
 
 struct job *world_job(const struct world *w, int64_t id)
 {
-    return map_get(&w->jobs, (uint64_t)id);
+    return idmap_get(&w->jobs, id);
 }
 
 bool job_timer_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct job *x = heap_item(a, struct job, node), *y = heap_item(b, struct job, node);
-    return x->not_before != y->not_before ? x->not_before < y->not_before : x->id < y->id;
+    return x->id < y->id;
 }
 
 char *job_label(const struct world *w, const struct job *j)
 {
     enum job_kind kind = (enum job_kind)j->kind;
-    if (j->image)
-        return xasprintf("%s:%s:%s", job_kind_name(kind), j->image->name ? j->image->name : "?",
+    const struct group *g = job_group(j);
+    const char *name = g && g->name ? g->name : "?";
+    if (job_has_arch(j))
+        return xasprintf("%s:%s:%s", job_kind_name(kind), name,
                          j->image->arch ? j->image->arch : "?");
-    const char *name = j->group->archs.n ? j->group->archs.v[0]->name : "?";
     if (kind == JOB_MIRROR)
-        return xasprintf("mirror:%s:%s", name, site_name(w, j->slot->site));
+        return xasprintf("mirror:%s:%s", name, site_name(w, tag_of(j)->site));
     return xasprintf("publish:%s", name);
 }
 
-void slot_set(struct slot *s, const struct sha256 *digest, const char *repository)
+struct tag_slot *tag_at(const struct group *g, int64_t site)
 {
-    s->digest = *digest;
-    if (repository != s->repository)
-        set_text(&s->repository, repository);
+    links_for_each (i, &g->tags) {
+        struct tag_slot *t = links_at(&g->tags, i);
+        if (t->site == site)
+            return t;
+    }
+    return NULL;
+}
+
+bf_time job_hold(const struct job *j)
+{
+    return job_has_arch(j) ? 0 : tag_of(j)->hold;
 }
 
 void mark_dirty(struct world *w, struct job *j)
@@ -43,36 +55,56 @@ void mark_dirty(struct world *w, struct job *j)
     *vec_push(&w->dirty) = j;
 }
 
-void notify_successors(struct world *w, struct job *j)
+static void mark_publish(struct world *w, struct group *g)
 {
-    if (!j->newest)
-        return;
-    switch ((enum job_kind)j->kind) {
+    const struct tag_slot *publish = tag_at(g, 0);
+    if (publish)
+        mark_dirty(w, slot_newest(&publish->slot));
+}
+
+static void mark_mirrors(struct world *w, struct group *g)
+{
+    links_for_each (i, &g->tags) {
+        const struct tag_slot *t = links_at(&g->tags, i);
+        if (t->site)
+            mark_dirty(w, slot_newest(&t->slot));
+    }
+}
+
+static void notify(struct world *w, enum job_kind kind, const struct image *im, struct group *g)
+{
+    switch (kind) {
     case JOB_BUILD:
-        mark_dirty(w, j->image->test.newest);
+        mark_dirty(w, slot_newest(&im->test));
         break;
     case JOB_TEST:
-        vec_for_each (i, &j->image->children)
-            mark_dirty(w, j->image->children.v[i]->build.newest);
-        mark_dirty(w, j->group->publish.newest);
+        links_for_each (i, &im->children) {
+            const struct image *child = links_at(&im->children, i);
+            mark_dirty(w, slot_newest(&child->build));
+        }
+        mark_publish(w, g);
         break;
     case JOB_PUBLISH:
-        vec_for_each (i, &j->group->mirrors)
-            mark_dirty(w, j->group->mirrors.v[i]->newest);
+        mark_mirrors(w, g);
         break;
     case JOB_MIRROR:
         break;
     }
 }
 
+void notify_successors(struct world *w, struct job *j)
+{
+    if (j->newest)
+        notify(w, (enum job_kind)j->kind, job_has_arch(j) ? j->image : NULL, job_group(j));
+}
+
 /* Its row came: what is wanted of it may have changed, or the image is wanted no more. */
 void image_changed(struct world *w, struct image *im)
 {
-    mark_dirty(w, im->build.newest);
-    mark_dirty(w, im->test.newest);
-    mark_dirty(w, im->group->publish.newest);
-    vec_for_each (i, &im->group->mirrors)
-        mark_dirty(w, im->group->mirrors.v[i]->newest);
+    mark_dirty(w, slot_newest(&im->build));
+    mark_dirty(w, slot_newest(&im->test));
+    mark_publish(w, im->group);
+    mark_mirrors(w, im->group);
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */
@@ -82,13 +114,13 @@ void job_until(struct world *w, struct job *j, bf_time when)
     if (j->node.pos)
         heap_del(&w->timers, &j->node);
     j->not_before = when;
-    heap_add(&w->timers, &j->node);
+    heap_add(&w->timers, &j->node, when);
 }
 
 static void leave(struct world *w, struct job *j)
 {
     if (j->state == JOB_READY && !j->held)
-        bucket_del(w, j);
+        queue_del(w, j);
     else if (j->node.pos)
         heap_del(&w->timers, &j->node);
     j->held = false;
@@ -117,12 +149,12 @@ void job_correct(struct world *w, struct job *j, enum job_state to, enum wait_re
     j->told = true;
     if (!j->newest && was_live && !job_is_live(to)) {
         j->slot->older_live--;
-        mark_dirty(w, j->slot->newest);
+        mark_dirty(w, slot_newest(j->slot));
     }
     if (job_is_over(to))
         over(w, j);
     else if (to == JOB_READY)
-        bucket_add(w, j);
+        queue_add(w, j);
     else if (to == JOB_WAITING)
         mark_dirty(w, j);
     if (to == JOB_READY && job_is_unwanted(j))
@@ -143,7 +175,7 @@ bool job_is_unwanted(const struct job *j)
 {
     if (!j->newest)
         return true;
-    if (j->image)
+    if (job_has_arch(j))
         return j->image->removed;
     size_t removed = 0, barred = 0;
     for (size_t i = 0; i < j->archs->n; i++) {
@@ -171,7 +203,7 @@ void jobs_due(struct world *w)
         heap_del(&w->timers, n);
         if (j->held) {
             j->held = false;
-            bucket_add(w, j);
+            queue_add(w, j);
         } else {
             mark_dirty(w, j);
         }
@@ -187,49 +219,78 @@ void jobs_bury(struct world *w)
             w->grave.v[kept++] = j;
             continue;
         }
-        map_del(&w->jobs, (uint64_t)j->id);
-        bucket_put(w, j->bucket);
-        free(j->archs);
+        idmap_del(&w->jobs, j->id);
+        queue_put(w, j->queue);
+        if (!job_has_arch(j))
+            free(j->archs);
         free(j);
     }
     w->grave.n = kept;
 }
 
+void job_through(struct world *w, struct job *j)
+{
+    j->slot->last = j->id;
+    j->slot->through = true;
+    j->newest = false;
+    if (!j->grave)
+        *vec_push(&w->grave) = j;
+    j->grave = true;
+}
+
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-static struct slot *mirror_slot(struct group *g, int64_t site)
+static struct slot *tag_slot(struct group *g, int64_t site)
 {
-    vec_for_each (i, &g->mirrors) {
-        if (g->mirrors.v[i]->site == site)
-            return g->mirrors.v[i];
+    struct tag_slot *t = tag_at(g, site);
+    if (!t) {
+        t = xcalloc(1, sizeof *t);
+        t->group = g;
+        t->site = site;
+        links_add(&g->tags, t);
     }
-    struct slot *s = xcalloc(1, sizeof *s);
-    s->site = site;
-    *vec_push(&g->mirrors) = s;
-    return s;
+    return &t->slot;
+}
+
+static struct slot *slot_of(struct world *w, const struct job_row *row)
+{
+    struct group *g = world_group(w, row->image);
+    struct image *im = row->kind <= JOB_TEST ? world_image(w, row->image_arch) : NULL;
+    if (im && !im->group)
+        im->group = g; /* its row tells the rest */
+    switch (row->kind) {
+    case JOB_BUILD:
+        return &im->build;
+    case JOB_TEST:
+        return &im->test;
+    case JOB_PUBLISH:
+        return tag_slot(g, 0);
+    case JOB_MIRROR:
+        return tag_slot(g, row->target_site);
+    }
+    BUG("job kind %d", (int)row->kind);
+}
+
+static struct image_set *image_set(struct world *w, const struct job_row *row)
+{
+    struct image_set *set = xmalloc(sizeof *set + row->n_image_archs * sizeof set->v[0]);
+    set->n = row->n_image_archs;
+    for (size_t i = 0; i < row->n_image_archs; i++)
+        set->v[i] = world_image(w, row->image_archs[i]);
+    return set;
 }
 
 static void find_place(struct world *w, struct job *j, const struct job_row *row)
 {
-    j->group = world_group(w, row->image);
-    switch (row->kind) {
-    case JOB_BUILD:
-    case JOB_TEST:
+    const char *arch = NULL;
+    if (job_has_arch(j)) {
         j->image = world_image(w, row->image_arch);
-        j->slot = row->kind == JOB_BUILD ? &j->image->build : &j->image->test;
-        break;
-    case JOB_PUBLISH:
-    case JOB_MIRROR:
-        j->slot =
-            row->kind == JOB_PUBLISH ? &j->group->publish : mirror_slot(j->group, row->target_site);
-        j->archs = xmalloc(sizeof *j->archs + row->n_image_archs * sizeof j->archs->v[0]);
-        j->archs->n = row->n_image_archs;
-        for (size_t i = 0; i < row->n_image_archs; i++)
-            j->archs->v[i] = world_image(w, row->image_archs[i]);
-        break;
+        arch = j->image->arch;
+    } else {
+        j->archs = image_set(w, row);
     }
-    j->bucket = bucket_for(w, row->kind, row->run_site, j->image ? j->image->arch : NULL,
-                           row->needs, row->n_needs);
+    struct repo *repo = job_group(j)->repo;
+    j->queue = queue_for(w, row, arch, repo ? repo : world_repo(w, 0));
 }
 
 static void stage(struct world *w, struct job *j)
@@ -251,14 +312,21 @@ static void demote(struct world *w, struct job *j)
         stage(w, j);
 }
 
+/* The id of the newest that the slot has seen; 0: none. */
+static int64_t slot_last(const struct slot *s)
+{
+    return s->through ? s->last : s->newest ? s->newest->id : 0;
+}
+
 static void enlist(struct world *w, struct job *j)
 {
-    struct job *old = j->slot->newest;
-    j->newest = !old || old->id < j->id;
+    j->newest = slot_last(j->slot) < j->id;
     if (!j->newest) {
         j->slot->older_live += job_is_live(j->state);
         return;
     }
+    struct job *old = slot_newest(j->slot);
+    j->slot->through = false;
     j->slot->newest = j;
     if (old)
         demote(w, old);
@@ -276,17 +344,25 @@ static void take_attempt(struct world *w, struct job *j, const struct job_row *r
     emit_orders(w, k);
 }
 
-static void take_fields(struct job *j, const struct job_row *row)
+static uint16_t small(int n)
+{
+    return (uint16_t)(n < 0 ? 0 : n > UINT16_MAX ? UINT16_MAX : n);
+}
+
+static void take_fields(struct job *j, const struct job_row *row, bf_time now)
 {
     j->because_parent = row->because_parent;
     j->rerun = row->rerun;
     j->priority = row->priority;
     j->revision = row->revision_serial;
     j->forced = row->forced;
-    j->attempts = row->attempts;
-    j->losses = row->losses;
+    j->attempts = small(row->attempts);
+    j->losses = small(row->losses);
     j->not_before = row->not_before;
-    j->order = order_of(row->ready_at, row->priority);
+    if (j->queued_at == 0)
+        j->queued_at = row->created_at ? row->created_at : row->ready_at;
+    if (j->queued_at == 0)
+        j->queued_at = now;
     j->reason = (uint8_t)row->reason;
     j->keyed = row->attempts > 0 && row->state == JOB_WAITING && row->reason == WAIT_BACKOFF;
     /* The detail is not loaded: where it may say something else today, it is written again. */
@@ -294,22 +370,38 @@ static void take_fields(struct job *j, const struct job_row *row)
     j->wait_ref = 0;
 }
 
-static void new_job(struct world *w, const struct job_row *row)
+static void new_job(struct world *w, const struct job_row *row, struct slot *slot)
 {
     struct job *j = xcalloc(1, sizeof *j);
     j->id = row->id;
     j->kind = (uint8_t)row->kind;
     j->state = (uint8_t)row->state;
+    j->slot = slot;
     find_place(w, j, row);
-    take_fields(j, row);
-    map_put(&w->jobs, (uint64_t)j->id, j);
+    take_fields(j, row, w->now);
+    idmap_put(&w->jobs, j);
     enlist(w, j);
     if (j->newest)
-        slot_set(j->slot, &row->digest, NULL);
-    if (j->newest && row->kind == JOB_TEST && job_is_through(row->state))
-        j->image->passing_serial = row->revision_serial;
+        made_set(w, &slot->made, &row->digest, NULL);
     take_attempt(w, j, row);
     stage(w, j);
+}
+
+/* It needs no record: only what it made counts. */
+static void went_through(struct world *w, const struct job_row *row, struct slot *slot)
+{
+    if (slot_last(slot) >= row->id)
+        return;
+    struct job *old = slot_newest(slot);
+    slot->through = true;
+    slot->last = row->id;
+    made_set(w, &slot->made, &row->digest, NULL);
+    if (row->kind == JOB_TEST)
+        world_image(w, row->image_arch)->passing_serial = row->revision_serial;
+    if (old)
+        demote(w, old);
+    struct image *im = row->kind <= JOB_TEST ? world_image(w, row->image_arch) : NULL;
+    notify(w, row->kind, im, world_group(w, row->image));
 }
 
 /* The row was asked for because the database disagreed with us: it is right. */
@@ -320,23 +412,37 @@ static void replace_job(struct world *w, struct job *j, const struct job_row *ro
         emit_orders(w, j->lease->worker);
     job_correct(w, j, row->state, row->reason);
     if (j->state == JOB_READY)
-        bucket_del(w, j); /* its place depends on fields that follow; unstaging adds it */
-    take_fields(j, row);
+        queue_del(w, j); /* its place depends on fields that follow; unstaging adds it */
+    take_fields(j, row, w->now);
     if (j->newest && job_is_through(row->state))
-        slot_set(j->slot, &row->digest, j->slot->repository);
+        made_set(w, &j->slot->made, &row->digest, made_repository(j->slot->made));
     take_attempt(w, j, row);
     stage(w, j);
+}
+
+/* Of everything else we know more than an older read does. */
+static void set_priority(struct world *w, struct job *j, int priority)
+{
+    if (j->priority == priority)
+        return;
+    j->priority = priority;
+    queue_move(w, j);
 }
 
 void take_job(struct world *w, const struct job_row *row)
 {
     struct job *j = world_job(w, row->id);
-    if (!j)
-        new_job(w, row);
+    struct slot *slot = j ? j->slot : slot_of(w, row);
+    if (!j && slot->through && slot->last == row->id)
+        return; /* an older read of one that has left */
+    if (!j && job_is_through(row->state))
+        went_through(w, row, slot);
+    else if (!j)
+        new_job(w, row, slot);
     else if (j->frozen)
         replace_job(w, j, row);
     else
-        j->priority = row->priority; /* of everything else we know more than an older read does */
+        set_priority(w, j, row->priority);
 }
 
 static void unstage(struct world *w, struct job *j)
@@ -351,7 +457,7 @@ static void unstage(struct world *w, struct job *j)
             return;
         }
         if (j->state == JOB_READY && j->node.pos == 0)
-            bucket_add(w, j);
+            queue_add(w, j);
         mark_dirty(w, j);
     }
     notify_successors(w, j);
@@ -359,7 +465,11 @@ static void unstage(struct world *w, struct job *j)
 
 void jobs_unstage(struct world *w)
 {
-    for (size_t i = 0; i < w->staged.n; i++)
-        unstage(w, w->staged.v[i]);
-    vec_clear(&w->staged);
+    size_t end = w->n_unstaged + SLICE;
+    while (w->n_unstaged < w->staged.n && w->n_unstaged < end)
+        unstage(w, w->staged.v[w->n_unstaged++]);
+    if (w->n_unstaged < w->staged.n)
+        return;
+    vec_shrink(&w->staged, SLICE);
+    w->n_unstaged = 0;
 }

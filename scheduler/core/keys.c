@@ -34,11 +34,16 @@ static void field_number(struct str *s, int64_t v)
     field(s, b, sizeof b);
 }
 
-static void finish(const struct world *w, struct str *s, struct sha256 *out)
+static struct str *begin(const struct world *w)
+{
+    str_clear(w->scratch);
+    return w->scratch;
+}
+
+static void finish(const struct world *w, const struct str *s, struct sha256 *out)
 {
     struct span span = {s->p, s->len};
     w->config.hash(&span, 1, out);
-    str_release(s);
 }
 
 static int by_digest(const void *a, const void *b)
@@ -62,7 +67,7 @@ static void field_pins(const struct world *w, struct str *s, const struct pin *p
         field_digest(s, &sorted[i]->digest);
     }
     for (size_t i = 0; i < n; i++) {
-        const struct base *b = sorted[i]->base ? map_get(&w->bases, (uint64_t)sorted[i]->id) : NULL;
+        const struct base *b = sorted[i]->base ? idmap_get(&w->bases, sorted[i]->id) : NULL;
         if (!b)
             continue;
         field_text(s, "base");
@@ -75,37 +80,37 @@ static void field_pins(const struct world *w, struct str *s, const struct pin *p
 void key_build(const struct world *w, const struct job *j, const struct pin *pins, size_t n,
                struct sha256 *out)
 {
-    struct str s = STR_INIT;
-    field_text(&s, "bootfarm build 1");
-    field_digest(&s, &j->image->recipe);
-    field_text(&s, "trusted"); /* the trust domain */
-    field_number(&s, j->forced);
-    field_pins(w, &s, pins, n);
-    finish(w, &s, out);
+    struct str *s = begin(w);
+    field_text(s, "bootfarm build 1");
+    field_digest(s, &j->image->recipe);
+    field_text(s, "trusted"); /* the trust domain */
+    field_number(s, j->forced);
+    field_pins(w, s, pins, n);
+    finish(w, s, out);
 }
 
 void key_test(const struct world *w, const struct job *j, const struct sha256 *digest,
               struct sha256 *out)
 {
-    struct str s = STR_INIT;
-    field_text(&s, "bootfarm test 1");
-    field_digest(&s, digest);
-    field_digest(&s, &j->image->tests_key);
-    finish(w, &s, out);
+    struct str *s = begin(w);
+    field_text(s, "bootfarm test 1");
+    field_digest(s, digest);
+    field_digest(s, &j->image->tests_key);
+    finish(w, s, out);
 }
 
 void key_publish(const struct world *w, const struct pin *pins, size_t n, struct sha256 *out)
 {
-    struct str s = STR_INIT;
-    field_text(&s, "bootfarm publish 1");
-    field_pins(w, &s, pins, n);
-    finish(w, &s, out);
+    struct str *s = begin(w);
+    field_text(s, "bootfarm publish 1");
+    field_pins(w, s, pins, n);
+    finish(w, s, out);
 }
 
 void key_mirror(const struct world *w, const struct sha256 *released, struct sha256 *out)
 {
-    struct str s = STR_INIT;
-    field_text(&s, "bootfarm mirror 1");
-    field_digest(&s, released);
-    finish(w, &s, out);
+    struct str *s = begin(w);
+    field_text(s, "bootfarm mirror 1");
+    field_digest(s, released);
+    finish(w, s, out);
 }

@@ -1,6 +1,13 @@
 /* One attempt of a job at a worker. */
 #include "scheduler/core/world.h"
 
+static int64_t key_of(struct id128 attempt)
+{
+    int64_t half[2];
+    memcpy(half, attempt.b, sizeof half);
+    return half[0] ^ half[1];
+}
+
 struct lease *lease_new(struct world *w, struct job *j, struct worker *k, struct id128 attempt,
                         struct id128 boot)
 {
@@ -12,8 +19,10 @@ struct lease *lease_new(struct world *w, struct job *j, struct worker *k, struct
     list_init(&l->of_worker);
     list_add_tail(&k->leases, &l->of_worker);
     k->n_leases++;
-    map_put(&w->attempts, id128_key(attempt), l);
+    l->key = key_of(attempt);
+    idmap_put(&w->attempts, l);
     j->lease = l;
+    worker_stand(w, k);
     worker_watch(w, k);
     return l;
 }
@@ -24,16 +33,16 @@ void lease_end(struct world *w, struct job *j)
     if (!l)
         return;
     j->lease = NULL;
-    map_del(&w->attempts, id128_key(l->attempt));
+    idmap_del(&w->attempts, l->key);
     list_del(&l->of_worker);
     l->worker->n_leases--;
-    buckets_heat(w, l->worker);
+    worker_stand(w, l->worker);
     free(l);
 }
 
 struct lease *lease_find(const struct world *w, struct id128 attempt)
 {
-    struct lease *l = map_get(&w->attempts, id128_key(attempt));
+    struct lease *l = idmap_get(&w->attempts, key_of(attempt));
     return l && id128_eq(l->attempt, attempt) ? l : NULL;
 }
 
@@ -42,7 +51,7 @@ void lease_lose(struct world *w, struct lease *l)
     struct job *j = l->job;
     struct worker *k = l->worker;
     j->losses++;
-    j->last_worker = k->id;
+    j->last_worker = k->nr;
     struct decision d = decide_loss(w, j);
     struct op *op = emit(w, OP_LOSE, j->id);
     op->attempt = l->attempt;
@@ -79,16 +88,17 @@ void lease_linger(struct world *w, const struct lease *l)
         return;
     bool started = j->state == JOB_RUNNING;
     bf_time patience = started ? worker_patience(w, l->worker) : w->config.kill_time;
-    j->slot->hold = w->now + w->config.lease + patience;
-    j->slot->ending = l->attempt;
+    struct tag_slot *tag = tag_of(j);
+    tag->hold = w->now + w->config.lease + patience;
+    tag->ending = l->attempt;
     *vec_push(&l->worker->lingers) =
-        (struct linger){.slot = j->slot, .attempt = l->attempt, .started = started};
+        (struct linger){.slot = tag, .attempt = l->attempt, .started = started};
 }
 
-static void let_go(struct world *w, struct slot *slot)
+static void let_go(struct world *w, struct tag_slot *tag)
 {
-    struct job *j = slot->newest;
-    slot->hold = 0;
+    struct job *j = slot_newest(&tag->slot);
+    tag->hold = 0;
     if (!j || j->state != JOB_WAITING || j->reason == WAIT_BACKOFF)
         return;
     if (j->node.pos)

@@ -35,6 +35,7 @@ enum wait_reason {
     WAIT_NO_WORKER,    /* no connected worker has the role, site, architecture and capabilities */
     WAIT_DRAINED,      /* such workers exist, all drained */
     WAIT_BUSY,         /* such workers exist, all slots are taken */
+    WAIT_PRESSURE,     /* such workers exist, with free slots, but lack memory or disk, or stall */
     WAIT_DISCONNECTED, /* running at a site whose link is down (continue) */
     WAIT_QUARANTINED   /* lost on three workers; until `job retry` */
 };
@@ -75,6 +76,9 @@ struct image_row {
     size_t n_bases;
     bool removed; /* no revision wants it */
     bool barred;  /* its ref may not publish it */
+    /* What policy goes by; 0 where nobody has said. */
+    unsigned repo_weight;       /* of its repository: a share so many times that of 1 */
+    uint32_t build_ms, test_ms; /* how long they took */
 };
 
 struct base_row {
@@ -101,8 +105,11 @@ struct job_row {
     const char *const *needs;
     size_t n_needs;
     int priority;
-    bf_time not_before; /* 0: none */
-    bf_time ready_at;   /* 0: never ready */
+    bf_time not_before;  /* 0: none */
+    bf_time ready_at;    /* 0: never ready */
+    bf_time created_at;  /* 0: not told */
+    unsigned memory_mib; /* that an attempt needs free; 0: whatever there is */
+    unsigned cpus;       /* the same */
     int attempts, losses;
     struct sha256 digest; /* of a succeeded or skipped job */
     enum fail_class fail_class;

@@ -5,6 +5,8 @@
  * images needs no stack. */
 #include "scheduler/core/world.h"
 
+#define SLICE 512 /* jobs that a step looks at; brain_deadline says at once while some are left */
+
 /* The first thing in a job's way; WAIT_NONE: nothing. */
 struct hurdle {
     enum wait_reason reason;
@@ -53,15 +55,21 @@ static struct hurdle never_passed(const struct image *im)
     return (struct hurdle){.reason = WAIT_PARENT, .ref = -im->id, .image = im};
 }
 
+static const char *image_name(const struct image *im)
+{
+    return im->group ? im->group->name : NULL;
+}
+
 /* Revisions are counted for each ref; between two refs their numbers say nothing. Names are
  * repo:name@ref. */
 static bool same_ref(const struct image *a, const struct image *b)
 {
-    if (!a->name || !b->name)
+    if (!image_name(a) || !image_name(b))
         return false; /* not known yet */
-    size_t slug = strcspn(a->name, ":");
-    const char *of_a = strchr(a->name, '@'), *of_b = strchr(b->name, '@');
-    return strncmp(a->name, b->name, slug + 1) == 0 && of_a && of_b && strcmp(of_a, of_b) == 0;
+    size_t slug = strcspn(image_name(a), ":");
+    const char *of_a = strchr(image_name(a), '@'), *of_b = strchr(image_name(b), '@');
+    return strncmp(image_name(a), image_name(b), slug + 1) == 0 && of_a && of_b &&
+           strcmp(of_a, of_b) == 0;
 }
 
 static bool same_revision(const struct job *a, const struct job *b)
@@ -71,8 +79,8 @@ static bool same_revision(const struct job *a, const struct job *b)
 
 static struct hurdle look_at_parent(const struct job *child, const struct image *parent)
 {
-    const struct job *t = parent->test.newest;
-    bool passing = !sha256_is_none(&parent->passing);
+    const struct job *t = slot_newest(&parent->test);
+    bool passing = parent->passing != NULL;
     struct hurdle h = t && t->state != JOB_SUPERSEDED ? look_at(t) : clear;
     if (h.reason == WAIT_NONE && !passing)
         return never_passed(parent);
@@ -85,8 +93,8 @@ static struct hurdle look_at_parent(const struct job *child, const struct image 
 static struct hurdle build_hurdle(const struct job *j)
 {
     struct hurdle first = clear;
-    vec_for_each (i, &j->image->parents) {
-        struct hurdle h = look_at_parent(j, j->image->parents.v[i]);
+    links_for_each (i, &j->image->parents) {
+        struct hurdle h = look_at_parent(j, links_at(&j->image->parents, i));
         if (h.reason == WAIT_BLOCKED)
             return h;
         if (first.reason == WAIT_NONE)
@@ -94,20 +102,21 @@ static struct hurdle build_hurdle(const struct job *j)
     }
     if (first.reason != WAIT_NONE)
         return first;
-    vec_for_each (i, &j->image->bases) {
-        const struct base *b = j->image->bases.v[i];
+    links_for_each (i, &j->image->bases) {
+        const struct base *b = links_at(&j->image->bases, i);
         if (sha256_is_none(&b->digest))
             return (struct hurdle){.reason = WAIT_BASE, .ref = -b->id, .base = b};
     }
     return clear;
 }
 
-static struct hurdle test_hurdle(const struct job *j)
+/* What `im` has in `s`, which must be through; without any job what passed last counts. */
+static struct hurdle look_at_slot(const struct image *im, const struct slot *s)
 {
-    const struct image *im = j->image;
-    if (im->build.newest)
-        return look_at(im->build.newest);
-    return sha256_is_none(&im->passing) ? never_passed(im) : clear;
+    const struct job *newest = slot_newest(s);
+    if (newest)
+        return look_at(newest);
+    return s->through || im->passing ? clear : never_passed(im);
 }
 
 static struct hurdle publish_hurdle(const struct job *j)
@@ -115,9 +124,7 @@ static struct hurdle publish_hurdle(const struct job *j)
     struct hurdle first = clear;
     for (size_t i = 0; i < j->archs->n; i++) {
         const struct image *im = j->archs->v[i];
-        struct hurdle h = im->test.newest                ? look_at(im->test.newest)
-                          : sha256_is_none(&im->passing) ? never_passed(im)
-                                                         : clear;
+        struct hurdle h = look_at_slot(im, &im->test);
         if (h.reason == WAIT_BLOCKED)
             return h;
         if (first.reason == WAIT_NONE)
@@ -129,9 +136,20 @@ static struct hurdle publish_hurdle(const struct job *j)
 /* One publish per image and one mirror per image and site at a time: tags must not move back. */
 static struct hurdle older_hurdle(const struct world *w, const struct job *j)
 {
-    if (j->slot->older_live == 0 && j->slot->hold <= w->now)
+    if (j->slot->older_live == 0 && job_hold(j) <= w->now)
         return clear;
-    return (struct hurdle){.reason = WAIT_PARENT, .ref = -j->group->id};
+    return (struct hurdle){.reason = WAIT_PARENT, .ref = -job_group(j)->id};
+}
+
+static struct hurdle mirror_hurdle(const struct job *j)
+{
+    const struct tag_slot *publish = tag_at(job_group(j), 0);
+    const struct job *newest = publish ? slot_newest(&publish->slot) : NULL;
+    if (newest)
+        return look_at(newest);
+    return publish && publish->slot.through
+               ? clear
+               : (struct hurdle){.reason = WAIT_PARENT, .ref = -job_group(j)->id};
 }
 
 static struct hurdle hurdle_of(const struct world *w, const struct job *j)
@@ -141,14 +159,12 @@ static struct hurdle hurdle_of(const struct world *w, const struct job *j)
     case JOB_BUILD:
         return j->image->known ? build_hurdle(j) : never_passed(j->image);
     case JOB_TEST:
-        return test_hurdle(j);
+        return look_at_slot(j->image, &j->image->build);
     case JOB_PUBLISH:
         h = publish_hurdle(j);
         return h.reason == WAIT_NONE ? older_hurdle(w, j) : h;
     case JOB_MIRROR:
-        if (!j->group->publish.newest)
-            return (struct hurdle){.reason = WAIT_PARENT, .ref = -j->group->id};
-        h = look_at(j->group->publish.newest);
+        h = mirror_hurdle(j);
         return h.reason == WAIT_NONE ? older_hurdle(w, j) : h;
     }
     BUG("job kind %d", j->kind);
@@ -173,14 +189,15 @@ static char *describe(const struct world *w, const struct job *j, const struct h
         return xasprintf("%s: %s", h->base->reference ? h->base->reference : "a base",
                          h->base->error ? h->base->error : "not resolved yet");
     if (h->image)
-        return xasprintf("%s:%s has not passed yet", h->image->name ? h->image->name : "an image",
+        return xasprintf("%s:%s has not passed yet",
+                         image_name(h->image) ? image_name(h->image) : "an image",
                          h->image->arch ? h->image->arch : "?");
     const struct job *of = h->ref > 0 ? world_job(w, h->ref) : NULL;
     if (of)
         return describe_job(w, of, h->reason == WAIT_BLOCKED);
     if (h->ref > 0)
         return xasprintf("job %lld", (long long)h->ref);
-    if (j->slot->older_live == 0 && j->slot->hold <= w->now)
+    if (j->slot->older_live == 0 && job_hold(j) <= w->now)
         return xstrdup("nothing of the image was released yet");
     return xasprintf("an earlier %s of the image", job_kind_name((enum job_kind)j->kind));
 }
@@ -189,41 +206,39 @@ static char *describe(const struct world *w, const struct job *j, const struct h
 
 /* Where the digest lies is not in the rows of jobs; after a take-over it is known of what passed.
  */
-static const char *repository_of(const struct image *im, const struct sha256 *digest,
-                                 const char *repository)
+static const char *repository_of(const struct image *im, const struct made *m)
 {
-    if (repository)
-        return repository;
-    return sha256_eq(digest, &im->passing) ? im->passing_repository : NULL;
+    if (made_repository(m))
+        return made_repository(m);
+    return sha256_eq(made_digest(m), made_digest(im->passing)) ? made_repository(im->passing)
+                                                               : NULL;
 }
 
-static struct pin image_pin(const struct image *im, const struct sha256 *digest,
-                            const char *repository)
+static struct pin image_pin(const struct image *im, const struct made *m)
 {
     return (struct pin){
-        .id = im->id, .digest = *digest, .repository = repository_of(im, digest, repository)};
+        .id = im->id, .digest = *made_digest(m), .repository = repository_of(im, m)};
 }
 
 /* What the newest test has passed; where there is none, what passed last. */
 static struct pin tested_pin(const struct image *im)
 {
-    const struct slot *t = &im->test;
-    if (t->newest && job_is_through(t->newest->state) && !sha256_is_none(&t->digest))
-        return image_pin(im, &t->digest, t->repository);
-    return image_pin(im, &im->passing, im->passing_repository);
+    return image_pin(im, im->test.through && im->test.made ? im->test.made : im->passing);
 }
 
 static void ready_build(struct world *w, struct job *j, struct op *op)
 {
+    const struct image *im = j->image;
     size_t n = 0;
-    struct pin *pins = xcalloc(j->image->parents.n + j->image->bases.n + 1, sizeof *pins);
-    vec_for_each (i, &j->image->parents) {
-        const struct image *p = j->image->parents.v[i];
-        pins[n++] = image_pin(p, &p->passing, p->passing_repository);
+    struct pin *pins = xcalloc(links_n(&im->parents) + links_n(&im->bases) + 1, sizeof *pins);
+    links_for_each (i, &im->parents) {
+        const struct image *p = links_at(&im->parents, i);
+        pins[n++] = image_pin(p, p->passing);
     }
-    vec_for_each (i, &j->image->bases)
-        pins[n++] = (struct pin){
-            .base = true, .id = j->image->bases.v[i]->id, .digest = j->image->bases.v[i]->digest};
+    links_for_each (i, &im->bases) {
+        const struct base *b = links_at(&im->bases, i);
+        pins[n++] = (struct pin){.base = true, .id = b->id, .digest = b->digest};
+    }
     key_build(w, j, pins, n, &op->key);
     op_set_pins(op, pins, n);
     free(pins);
@@ -232,9 +247,8 @@ static void ready_build(struct world *w, struct job *j, struct op *op)
 static void ready_test(struct world *w, struct job *j, struct op *op)
 {
     const struct image *im = j->image;
-    struct pin pin = im->build.newest ? image_pin(im, &im->build.digest, im->build.repository)
-                                      : image_pin(im, &im->passing, im->passing_repository);
-    slot_set(j->slot, &pin.digest, pin.repository);
+    struct pin pin = image_pin(im, im->build.through ? im->build.made : im->passing);
+    made_set(w, &j->slot->made, &pin.digest, pin.repository);
     key_test(w, j, &pin.digest, &op->key);
     op_set_pins(op, &pin, 1);
 }
@@ -266,12 +280,11 @@ static void make_ready(struct world *w, struct job *j)
             ready_publish(w, j, op);
             break;
         case JOB_MIRROR:
-            key_mirror(w, &j->group->publish.digest, &op->key);
+            key_mirror(w, made_digest(tag_at(job_group(j), 0)->slot.made), &op->key);
             break;
         }
     }
     j->not_before = 0;
-    j->order = order_of(w->now, j->priority);
     job_enter(w, j, JOB_READY, WAIT_NONE);
 }
 
@@ -298,18 +311,22 @@ static void evaluate(struct world *w, struct job *j)
     int64_t was_ref = j->wait_ref;
     if (!j->told || j->reason != h.reason || j->wait_ref != h.ref)
         emit_wait(w, j, h.reason, h.ref, describe(w, j, &h));
-    if (j->slot->hold > w->now)
-        job_until(w, j, j->slot->hold);
+    if (job_hold(j) > w->now)
+        job_until(w, j, job_hold(j));
     if (was_blocked != is_blocked(j) || (was_blocked && was_ref != j->wait_ref))
         notify_successors(w, j);
 }
 
 void evaluate_dirty(struct world *w)
 {
-    for (size_t i = 0; i < w->dirty.n; i++) {
-        struct job *j = w->dirty.v[i];
+    size_t end = w->n_evaluated + SLICE;
+    while (w->n_evaluated < w->dirty.n && w->n_evaluated < end) {
+        struct job *j = w->dirty.v[w->n_evaluated++];
         j->dirty = false;
         evaluate(w, j);
     }
-    vec_clear(&w->dirty);
+    if (w->n_evaluated < w->dirty.n)
+        return;
+    vec_shrink(&w->dirty, SLICE);
+    w->n_evaluated = 0;
 }

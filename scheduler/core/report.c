@@ -36,6 +36,8 @@ void report_lost_by_reboot(struct world *w, struct worker *k, const struct worke
 
 static void started(struct world *w, struct lease *l, bf_time ago)
 {
+    if (l->job->state == JOB_LEASED || l->started == 0)
+        l->started = w->now - ago;
     if (l->job->state != JOB_LEASED)
         return;
     struct op *op = emit(w, OP_START, l->job->id);
@@ -68,9 +70,9 @@ static void apply(struct world *w, struct job *j, const struct decision *d,
     if (d->next == JOB_SUCCEEDED) {
         /* Where it lies comes with the answer; what a test passed stands in its slot already. */
         if (j->newest && j->kind != JOB_TEST)
-            slot_set(j->slot, digest, NULL);
+            made_set(w, &j->slot->made, digest, NULL);
     } else {
-        j->last_worker = j->lease->worker->id;
+        j->last_worker = j->lease->worker->nr;
         j->keyed = d->next == JOB_WAITING;
         j->rerun |= d->next == JOB_READY;
     }
@@ -79,11 +81,23 @@ static void apply(struct world *w, struct job *j, const struct decision *d,
 
 /* What the job was to test or publish is in no registry any more: nothing is built from it either.
  * The store makes the jobs that build it again (schema/README.md). */
-static void forget_digest(struct job *j)
+static void forget_digest(struct world *w, struct job *j)
 {
-    struct image *im = j->image ? j->image : j->archs && j->archs->n == 1 ? j->archs->v[0] : NULL;
-    if (j->kind != JOB_BUILD && im && sha256_eq(&im->passing, &im->test.digest))
-        im->passing = (struct sha256){{0}};
+    struct image *im = job_has_arch(j) ? j->image : j->archs->n == 1 ? j->archs->v[0] : NULL;
+    if (j->kind != JOB_BUILD && im &&
+        sha256_eq(made_digest(im->passing), made_digest(im->test.made)))
+        made_share(w, &im->passing, NULL);
+}
+
+/* How long such things take, and where the image lies. */
+static void learn_from(struct world *w, const struct lease *l, const struct result_report *r)
+{
+    const struct job *j = l->job;
+    if (r->outcome != OUTCOME_SUCCEEDED || !job_has_arch(j))
+        return;
+    bf_time seen = l->started ? w->now - l->started : 0;
+    chain_learn(w, j, r->took > 0 ? r->took : seen);
+    image_seen_at(j->image, l->worker);
 }
 
 static void finish(struct world *w, struct lease *l, const struct result_report *r)
@@ -98,7 +112,8 @@ static void finish(struct world *w, struct lease *l, const struct result_report 
     op->not_before = d.not_before;
     op->cookie = r->cookie;
     if (r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, "digest-gone") == 0)
-        forget_digest(j);
+        forget_digest(w, j);
+    learn_from(w, l, r);
     apply(w, j, &d, &r->digest);
 }
 
@@ -163,7 +178,7 @@ void acks_drop(struct worker *k, const struct worker_report *r)
 
 void ack_set(struct world *w, int64_t worker, struct id128 attempt, enum op_status status)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)worker);
+    struct worker *k = idmap_get(&w->workers, worker);
     struct ack_entry *a = k ? ack_find(k, attempt) : NULL;
     if (a)
         a->status = status;
@@ -172,7 +187,7 @@ void ack_set(struct world *w, int64_t worker, struct id128 attempt, enum op_stat
 void acks_committed(struct world *w)
 {
     vec_for_each (i, &w->pending_acks) {
-        struct worker *k = map_get(&w->workers, (uint64_t)w->pending_acks.v[i]);
+        struct worker *k = idmap_get(&w->workers, w->pending_acks.v[i]);
         if (!k)
             continue;
         for (size_t a = 0; a < k->acks.n; a++)

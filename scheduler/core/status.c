@@ -8,7 +8,7 @@
 static void doubt(struct world *w, struct job *j)
 {
     if (j->state == JOB_READY && !j->held)
-        bucket_del(w, j);
+        queue_del(w, j);
     emit_reload(w, j);
 }
 
@@ -23,15 +23,21 @@ static void refuse(struct world *w, struct job *j)
 }
 
 /* What children are built from. A late result of an older revision does not turn it back. */
-static void passed(const struct job *test, const struct sha256 *digest, const char *repository)
+static void passed(struct world *w, const struct job *test, const struct sha256 *digest,
+                   const char *repository)
 {
     struct image *im = test->image;
     if (test->revision < im->passing_serial || sha256_is_none(digest))
         return;
     im->passing_serial = test->revision;
-    im->passing = *digest;
-    if (repository != im->passing_repository)
-        set_text(&im->passing_repository, repository);
+    made_set(w, &im->passing, digest, repository);
+}
+
+/* Where it lies is kept when the answer does not say. */
+static void slot_answer(struct world *w, struct slot *s, const struct sha256 *digest,
+                        const char *repository)
+{
+    made_set(w, &s->made, digest, repository ? repository : made_repository(s->made));
 }
 
 static void of_ready(struct world *w, struct job *j, enum op_status st, const struct sha256 *digest,
@@ -42,7 +48,7 @@ static void of_ready(struct world *w, struct job *j, enum op_status st, const st
         return;
     case ST_SKIPPED:
         if (j->newest)
-            slot_set(j->slot, digest, repository ? repository : j->slot->repository);
+            slot_answer(w, j->slot, digest, repository);
         job_correct(w, j, JOB_SKIPPED, WAIT_NONE);
         return;
     case ST_REFUSED:
@@ -62,7 +68,7 @@ static void of_ready(struct world *w, struct job *j, enum op_status st, const st
 
 static void hold(struct world *w, struct job *j)
 {
-    bucket_del(w, j);
+    queue_del(w, j);
     j->held = true;
     job_until(w, j, w->now + w->config.backoff_min);
 }
@@ -119,9 +125,9 @@ static void of_finish(struct world *w, struct job *j, const struct op *op, enum 
         doubt(w, j);
     } else if (op->next == JOB_SUCCEEDED && !sha256_is_none(digest)) {
         if (j->newest)
-            slot_set(j->slot, digest, repository ? repository : j->slot->repository);
+            slot_answer(w, j->slot, digest, repository);
         if (j->kind == JOB_TEST)
-            passed(j, digest, repository ? repository : j->slot->repository);
+            passed(w, j, digest, repository ? repository : made_repository(j->slot->made));
     }
 }
 
@@ -176,9 +182,12 @@ void settle(struct world *w)
         j->settling = false;
         if (!j->newest)
             continue;
-        if (j->kind == JOB_TEST && job_is_through(j->state))
-            passed(j, &j->slot->digest, j->slot->repository);
+        bool through = job_is_through(j->state);
+        if (through && j->kind == JOB_TEST)
+            passed(w, j, made_digest(j->slot->made), made_repository(j->slot->made));
         notify_successors(w, j);
+        if (through && !j->frozen)
+            job_through(w, j);
     }
     vec_clear(&w->settling);
 }

@@ -10,15 +10,15 @@
 SIZE_IS(struct site_row, 32);
 SIZE_IS(struct worker_row, 40);
 SIZE_IS(struct base_row, 56);
-SIZE_IS(struct image_row, 184);
-SIZE_IS(struct job_row, 232);
-SIZE_IS(struct worker_report, 88);
+SIZE_IS(struct image_row, 192);
+SIZE_IS(struct job_row, 248);
+SIZE_IS(struct worker_report, 128);
 SIZE_IS(struct running_report, 40);
-SIZE_IS(struct result_report, 72);
+SIZE_IS(struct result_report, 80);
 SIZE_IS(struct pin, 56);
 SIZE_IS(struct op, 168);
 SIZE_IS(struct effect, 24);
-SIZE_IS(struct brain_config, 64);
+SIZE_IS(struct brain_config, 80);
 SIZE_IS(struct input, 64);
 
 /* What kind of member it is follows from its type. A member of an enum needs to be said, for to the
@@ -211,6 +211,9 @@ static const struct field image_v[] = {
     LIST(bases, n_bases),
     FIELD(removed),
     FIELD(barred),
+    FIELD(repo_weight),
+    FIELD(build_ms),
+    FIELD(test_ms),
 };
 TABLE(image);
 #undef ROW
@@ -241,6 +244,9 @@ static const struct field job_v[] = {
     FIELD(worker),
     FIELD(boot),
     FIELD(rerun),
+    FIELD(created_at),
+    FIELD(memory_mib),
+    FIELD(cpus),
 };
 TABLE(job);
 #undef ROW
@@ -265,6 +271,7 @@ static const struct field result_v[] = {
     ENUM(fail_class, FAIL_TIMEOUT, class_word),
     FIELD(code),
     FIELD(digest),
+    FIELD(took),
 };
 TABLE(result);
 #undef ROW
@@ -276,6 +283,13 @@ static const struct field report_v[] = {
     FIELD(arch),
     FIELD(slots),
     FIELD(accepting),
+    FIELD(full),
+    FIELD(cpus),
+    FIELD(memory_free_mib),
+    FIELD(disk_free_mib),
+    FIELD(cpu_psi),
+    FIELD(io_psi),
+    FIELD(memory_psi),
     LIST(capabilities, n_capabilities),
     ROWS(running, n_running, fields_running),
     ROWS(results, n_results, fields_result),
@@ -331,8 +345,9 @@ TABLE(effect);
 /* Without the hash function. */
 #define ROW struct brain_config
 static const struct field config_v[] = {
-    FIELD(term),        FIELD(lease),      FIELD(kill_time), FIELD(backoff_min),
-    FIELD(backoff_max), FIELD(lost_limit), FIELD(seed),
+    FIELD(term),        FIELD(lease),          FIELD(kill_time),      FIELD(backoff_min),
+    FIELD(backoff_max), FIELD(lost_limit),     FIELD(seed),           FIELD(max_cpu_psi),
+    FIELD(max_io_psi),  FIELD(max_memory_psi), FIELD(disk_floor_mib),
 };
 TABLE(config);
 #undef ROW

@@ -13,12 +13,12 @@ bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct worker *x = heap_item(a, struct worker, timer),
                         *y = heap_item(b, struct worker, timer);
-    return x->lapse != y->lapse ? x->lapse < y->lapse : x->id < y->id;
+    return x->id < y->id;
 }
 
 struct worker *world_worker(struct world *w, int64_t id)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)id);
+    struct worker *k = idmap_get(&w->workers, id);
     if (!k) {
         k = xcalloc(1, sizeof *k);
         k->id = id;
@@ -26,8 +26,9 @@ struct worker *world_worker(struct world *w, int64_t id)
         k->heard = w->now;
         k->lapsed = w->loaded; /* enrolled just now: the database knows that it was never seen */
         list_init(&k->leases);
-        map_put(&w->workers, (uint64_t)id, k);
+        idmap_put(&w->workers, k);
         *vec_push(&w->all_workers) = k;
+        k->nr = (uint32_t)w->all_workers.n;
     }
     return k;
 }
@@ -35,17 +36,10 @@ struct worker *world_worker(struct world *w, int64_t id)
 void worker_free(struct worker *k)
 {
     free(k->name);
-    free(k->arch);
     names_release(&k->capabilities);
     vec_release(&k->acks);
     vec_release(&k->lingers);
-    vec_release(&k->buckets);
     free(k);
-}
-
-bool worker_free_slot(const struct worker *k)
-{
-    return k->connected && k->accepting && !k->drained && k->n_leases + k->strays < k->slots;
 }
 
 void worker_show(struct world *w, struct worker *k, bool facts_changed)
@@ -66,7 +60,7 @@ static void disconnect(struct world *w, struct worker *k)
 {
     k->connected = false;
     worker_show(w, k, false);
-    buckets_heat(w, k);
+    worker_stand(w, k);
 }
 
 /* What runs beyond that goes on; nothing new comes until it fits. */
@@ -86,14 +80,14 @@ void take_worker(struct world *w, const struct worker_row *row)
     k->revoked = row->revoked;
     k->slots_wanted = row->slots_wanted;
     count_slots(k);
-    buckets_of_worker(w, k);
+    worker_sort(w, k);
     if (k->revoked && k->connected)
         disconnect(w, k);
 }
 
 void worker_link_down(struct world *w, int64_t id)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)id);
+    struct worker *k = idmap_get(&w->workers, id);
     if (k && k->connected)
         disconnect(w, k);
 }
@@ -130,7 +124,7 @@ void worker_watch(struct world *w, struct worker *k)
     if (k->timer.pos)
         heap_del(&w->lapses, &k->timer);
     k->lapse = when;
-    heap_add(&w->lapses, &k->timer);
+    heap_add(&w->lapses, &k->timer, when);
 }
 
 static void lapse(struct world *w, struct worker *k)
@@ -181,15 +175,16 @@ void workers_loaded(struct world *w)
 
 /* ---- Reports --------------------------------------------------------------------------------- */
 
-static bool take_facts(struct worker *k, const struct worker_report *r)
+static bool take_facts(struct world *w, struct worker *k, const struct worker_report *r)
 {
     bool changed = names_set(&k->capabilities, r->capabilities, r->n_capabilities);
     if (!k->arch || strcmp(k->arch, r->arch) != 0) {
-        set_text(&k->arch, r->arch);
+        k->arch = world_name(w, r->arch);
         changed = true;
     }
-    changed |= k->slots_said != r->slots || !id128_eq(k->boot, r->boot);
+    changed |= k->slots_said != r->slots || k->cpus != r->cpus || !id128_eq(k->boot, r->boot);
     k->slots_said = r->slots;
+    k->cpus = r->cpus;
     count_slots(k);
     k->boot = r->boot;
     return changed;
@@ -207,7 +202,7 @@ static void reconnect(struct world *w, struct worker *k)
 
 void take_report(struct world *w, const struct worker_report *r)
 {
-    struct worker *k = map_get(&w->workers, (uint64_t)r->worker);
+    struct worker *k = idmap_get(&w->workers, r->worker);
     if (!k || k->revoked || !w->loaded)
         return;
     if (!id128_is_none(k->old_boot) && id128_eq(k->old_boot, r->boot))
@@ -215,23 +210,23 @@ void take_report(struct world *w, const struct worker_report *r)
     bool first = !k->reported, same_boot = k->reported && id128_eq(k->boot, r->boot);
     if (!first && !same_boot)
         k->old_boot = k->boot;
-    bool was_open = k->connected && k->accepting;
     k->reported = k->connected = true;
     k->lapsed = false;
-    k->accepting = r->accepting;
+    k->in_step = true;
     k->heard = w->now;
-    bool changed = take_facts(k, r);
+    bool changed = take_facts(w, k, r);
     reconnect(w, k);
     report_lost_by_reboot(w, k, r);
     lingers_check(w, k, r, same_boot);
     acks_drop(k, r);
-    unsigned strays = k->strays;
     report_running(w, k, r);
     report_results(w, k, r);
+    worker_pressure(w, k, r);
+    k->in_step = false;
     if (changed || first)
-        buckets_of_worker(w, k);
-    else if (strays > k->strays || was_open != (k->connected && k->accepting))
-        buckets_heat(w, k);
+        worker_sort(w, k);
+    else
+        worker_stand(w, k);
     worker_show(w, k, changed);
     worker_watch(w, k);
     if (!same_boot)

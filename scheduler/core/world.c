@@ -45,6 +45,16 @@ struct id128 world_random_id(struct world *w)
     return id;
 }
 
+const char *world_name(struct world *w, const char *name)
+{
+    char *known = smap_get(&w->names, name);
+    if (!known) {
+        known = xstrdup(name);
+        smap_put(&w->names, name, known);
+    }
+    return known;
+}
+
 void set_text(char **slot, const char *value)
 {
     char *old = *slot;
@@ -65,8 +75,18 @@ void names_release(struct names *s)
     *s = (struct names){0};
 }
 
+static bool names_are(const struct names *s, const char *const *v, size_t n)
+{
+    bool same = s->n == n;
+    for (size_t i = 0; same && i < n; i++)
+        same = strcmp(s->v[i], v[i]) == 0;
+    return same;
+}
+
 bool names_set(struct names *to, const char *const *v, size_t n)
 {
+    if (names_are(to, v, n)) /* as a rule: the same worker says the same again */
+        return false;
     struct names s = {.v = n ? xcalloc(n, sizeof *s.v) : NULL};
     for (size_t i = 0; i < n; i++)
         s.v[s.n++] = xstrdup(v[i]);
@@ -93,33 +113,33 @@ bool names_set(struct names *to, const char *const *v, size_t n)
 
 struct image *world_image(struct world *w, int64_t id)
 {
-    struct image *im = map_get(&w->images, (uint64_t)id);
+    struct image *im = idmap_get(&w->images, id);
     if (!im) {
         im = xcalloc(1, sizeof *im);
         im->id = id;
-        map_put(&w->images, (uint64_t)id, im);
+        idmap_put(&w->images, im);
     }
     return im;
 }
 
 struct group *world_group(struct world *w, int64_t id)
 {
-    struct group *g = map_get(&w->groups, (uint64_t)id);
+    struct group *g = idmap_get(&w->groups, id);
     if (!g) {
         g = xcalloc(1, sizeof *g);
         g->id = id;
-        map_put(&w->groups, (uint64_t)id, g);
+        idmap_put(&w->groups, g);
     }
     return g;
 }
 
 struct base *world_base(struct world *w, int64_t id)
 {
-    struct base *b = map_get(&w->bases, (uint64_t)id);
+    struct base *b = idmap_get(&w->bases, id);
     if (!b) {
         b = xcalloc(1, sizeof *b);
         b->id = id;
-        map_put(&w->bases, (uint64_t)id, b);
+        idmap_put(&w->bases, b);
     }
     return b;
 }
@@ -166,80 +186,97 @@ void take_base(struct world *w, const struct base_row *row)
     set_text(&b->error, row->error);
     b->digest = row->digest;
     vec_for_each (i, &b->users)
-        mark_dirty(w, b->users.v[i]->build.newest);
+        mark_dirty(w, slot_newest(&b->users.v[i]->build));
 }
 
 static bool same_edges(const struct image *im, const struct image_row *row)
 {
-    if (im->parents.n != row->n_parents || im->bases.n != row->n_bases)
+    if (links_n(&im->parents) != row->n_parents || links_n(&im->bases) != row->n_bases)
         return false;
     for (size_t i = 0; i < row->n_parents; i++) {
-        if (im->parents.v[i]->id != row->parents[i])
+        const struct image *p = links_at(&im->parents, i);
+        if (p->id != row->parents[i])
             return false;
     }
     for (size_t i = 0; i < row->n_bases; i++) {
-        if (im->bases.v[i]->id != row->bases[i])
+        const struct base *b = links_at(&im->bases, i);
+        if (b->id != row->bases[i])
             return false;
     }
     return true;
 }
 
-#define forget(vec, what)                                 \
-    do {                                                  \
-        size_t at_ = 0;                                   \
-        while (at_ < (vec)->n && (vec)->v[at_] != (what)) \
-            at_++;                                        \
-        if (at_ < (vec)->n)                               \
-            vec_remove_swap(vec, at_);                    \
-    } while (0)
+static void forget_user(struct base *b, const struct image *im)
+{
+    size_t at = 0;
+    while (at < b->users.n && b->users.v[at] != im)
+        at++;
+    if (at < b->users.n)
+        vec_remove_swap(&b->users, at);
+}
+
+static void clear_edges(struct world *w, struct image *im)
+{
+    links_for_each (i, &im->parents) {
+        struct image *p = links_at(&im->parents, i);
+        links_del(&p->children, im);
+    }
+    links_for_each (i, &im->bases)
+        forget_user(links_at(&im->bases, i), im);
+    chain_edges(w, im);
+    links_release(&im->parents);
+    links_release(&im->bases);
+}
 
 /* Rows of one image rarely change their edges, so the search in the parent's list may be slow. */
 static void set_edges(struct world *w, struct image *im, const struct image_row *row)
 {
     if (same_edges(im, row))
         return;
-    vec_for_each (i, &im->parents)
-        forget(&im->parents.v[i]->children, im);
-    vec_for_each (i, &im->bases)
-        forget(&im->bases.v[i]->users, im);
-    vec_clear(&im->parents);
-    vec_clear(&im->bases);
+    clear_edges(w, im);
     for (size_t i = 0; i < row->n_parents; i++) {
         struct image *p = world_image(w, row->parents[i]);
-        *vec_push(&im->parents) = p;
-        *vec_push(&p->children) = im;
+        links_add(&im->parents, p);
+        links_add(&p->children, im);
     }
     for (size_t i = 0; i < row->n_bases; i++) {
         struct base *b = world_base(w, row->bases[i]);
-        *vec_push(&im->bases) = b;
+        links_add(&im->bases, b);
         *vec_push(&b->users) = im;
     }
 }
 
 bool world_has_image(const struct world *w, int64_t image_arch)
 {
-    const struct image *im = map_get(&w->images, (uint64_t)image_arch);
+    const struct image *im = idmap_get(&w->images, image_arch);
     return im && im->known;
+}
+
+static void first_row(struct world *w, struct image *im, const struct image_row *row)
+{
+    im->known = true;
+    im->group = world_group(w, row->image);
+    links_add(&im->group->archs, im);
+    /* Later the world knows better: it hears of each verdict before the row is read. */
+    made_set(w, &im->passing, &row->passing_digest, row->passing_repository);
 }
 
 void take_image(struct world *w, const struct image_row *row)
 {
     struct image *im = world_image(w, row->id);
-    if (!im->known) {
-        im->known = true;
-        im->group = world_group(w, row->image);
-        *vec_push(&im->group->archs) = im;
-        /* Later the world knows better: it hears of each verdict before the row is read. */
-        im->passing = row->passing_digest;
-        set_text(&im->passing_repository, row->passing_repository);
-    }
-    set_text(&im->name, row->name);
-    set_text(&im->arch, row->arch);
+    if (!im->known)
+        first_row(w, im, row);
+    if (!im->group->name || strcmp(im->group->name, row->name) != 0)
+        set_text(&im->group->name, row->name);
+    im->arch = world_name(w, row->arch);
     im->recipe = row->recipe;
     im->tests_key = row->tests_key;
     im->removed = row->removed;
     im->barred = row->barred;
+    im->group->repo = world_repo(w, row->repo);
+    im->group->repo->weight = row->repo_weight ? row->repo_weight : 1;
     set_edges(w, im, row);
+    chain_row(w, im, &(struct took){.build = row->build_ms, .test = row->test_ms});
     image_changed(w, im);
 }
 
@@ -251,38 +288,49 @@ struct world *world_new(const struct brain_config *config)
     w->config = *config;
     rng_seed(w->rng, config->seed);
     list_init(&w->buckets);
+    list_init(&w->classes);
+    list_init(&w->pools);
+    w->scratch = xmalloc(sizeof *w->scratch);
+    str_init(w->scratch);
     w->hot.less = bucket_less;
     w->timers.less = job_timer_less;
     w->lapses.less = worker_lapse_less;
     return w;
 }
 
-static void free_image(struct image *im)
+static void free_image(struct world *w, struct image *im)
 {
-    free(im->name);
-    free(im->arch);
-    free(im->passing_repository);
-    free(im->build.repository);
-    free(im->test.repository);
-    vec_release(&im->parents);
-    vec_release(&im->children);
-    vec_release(&im->bases);
+    made_share(w, &im->passing, NULL);
+    made_share(w, &im->build.made, NULL);
+    made_share(w, &im->test.made, NULL);
+    links_release(&im->parents);
+    links_release(&im->children);
+    links_release(&im->bases);
     free(im);
 }
 
-static void free_group(struct group *g)
+static void free_group(struct world *w, struct group *g)
 {
-    vec_for_each (i, &g->mirrors) {
-        free(g->mirrors.v[i]->repository);
-        free(g->mirrors.v[i]);
+    links_for_each (i, &g->tags) {
+        struct tag_slot *t = links_at(&g->tags, i);
+        made_share(w, &t->slot.made, NULL);
+        free(t);
     }
-    vec_release(&g->mirrors);
-    vec_release(&g->archs);
-    free(g->publish.repository);
+    links_release(&g->tags);
+    links_release(&g->archs);
+    free(g->name);
     free(g);
 }
 
-static void free_maps(struct world *w)
+static void free_base(struct base *b)
+{
+    free(b->reference);
+    free(b->error);
+    vec_release(&b->users);
+    free(b);
+}
+
+static void free_sites(struct world *w)
 {
     void *v;
     uint64_t key;
@@ -290,55 +338,74 @@ static void free_maps(struct world *w)
         free(((struct site *)v)->name);
         free(v);
     }
-    for (size_t pos = 0; map_next(&w->bases, &pos, &key, &v);) {
-        struct base *b = v;
-        free(b->reference);
-        free(b->error);
-        vec_release(&b->users);
-        free(b);
-    }
-    for (size_t pos = 0; map_next(&w->images, &pos, &key, &v);)
-        free_image(v);
-    for (size_t pos = 0; map_next(&w->groups, &pos, &key, &v);)
-        free_group(v);
     map_release(&w->sites);
-    map_release(&w->bases);
-    map_release(&w->images);
-    map_release(&w->groups);
+}
+
+static void free_names(struct world *w)
+{
+    void *v;
+    const char *key;
+    for (size_t pos = 0; smap_next(&w->names, &pos, &key, &v);)
+        free(v);
+    smap_release(&w->names);
+}
+
+static void free_job(struct job *j)
+{
+    free(j->lease);
+    if (!job_has_arch(j))
+        free(j->archs);
+    free(j);
+}
+
+static void free_maps(struct world *w)
+{
+    void *v;
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->jobs, &pos)) != NULL;)
+        free_job(v);
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->bases, &pos)) != NULL;)
+        free_base(v);
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->images, &pos)) != NULL;)
+        free_image(w, v);
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->groups, &pos)) != NULL;)
+        free_group(w, v);
+    for (struct idmap_pos pos = {0}; (v = idmap_next(&w->repos, &pos)) != NULL;)
+        free(v);
+    idmap_release(&w->jobs);
+    idmap_release(&w->repos);
+    idmap_release(&w->bases);
+    idmap_release(&w->images);
+    idmap_release(&w->groups);
+    idmap_release(&w->mades);
+    free_sites(w);
+    free_names(w);
 }
 
 void world_free(struct world *w)
 {
     if (!w)
         return;
-    void *v;
-    uint64_t key;
-    for (size_t pos = 0; map_next(&w->jobs, &pos, &key, &v);) {
-        struct job *j = v;
-        free(j->lease);
-        free(j->archs);
-        free(j);
-    }
-    list_for_each (it, &w->buckets)
-        bucket_free(container_of(it, struct bucket, all));
+    queues_free(w);
+    classes_free(w);
     vec_for_each (i, &w->all_workers)
         worker_free(w->all_workers.v[i]);
     free_maps(w);
-    map_release(&w->jobs);
-    map_release(&w->workers);
-    map_release(&w->attempts);
-    smap_release(&w->bucket_of);
+    idmap_release(&w->workers);
+    idmap_release(&w->attempts);
     heap_release(&w->hot);
     heap_release(&w->timers);
     heap_release(&w->lapses);
     vec_release(&w->all_workers);
     vec_release(&w->staged);
     vec_release(&w->dirty);
+    vec_release(&w->chains);
     vec_release(&w->settling);
     vec_release(&w->grave);
     vec_release(&w->undurable);
     vec_release(&w->pending_acks);
     vec_release(&w->orders_wanted);
     vec_release(&w->orders_acks);
+    str_release(w->scratch);
+    free(w->scratch);
     free(w);
 }

@@ -189,11 +189,9 @@ static void check_idle(struct sim *s, const struct world *w)
 {
     list_for_each (it, &w->buckets) {
         const struct bucket *b = container_of(it, struct bucket, all);
-        for (size_t i = 0; b->ready.n && i < b->workers.n; i++) {
-            if (worker_free_slot(b->workers.v[i]))
-                sim_fail(s, "I9: worker %d idles while %zu jobs are ready for it",
-                         (int)b->workers.v[i]->id, b->ready.n);
-        }
+        if (b->queues.n && bucket_has_room(b))
+            sim_fail(s, "I9: worker %d idles while jobs of %zu repositories are ready for it",
+                     (int)bucket_someone(b, STAND_FREE)->id, b->queues.n);
     }
 }
 
@@ -214,7 +212,7 @@ void check_hub(struct sim *s, struct hub *h)
     }
     check_idle(s, h->world);
     for (int i = 1; i <= s->n_nodes; i++) {
-        const struct worker *k = map_get(&h->world->workers, (uint64_t)i);
+        const struct worker *k = idmap_get(&h->world->workers, i);
         if (k && k->n_leases != leases[i])
             sim_fail(s, "I7: worker %d has %u slots taken and %u live leases", i, k->n_leases,
                      leases[i]);

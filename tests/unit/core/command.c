@@ -110,9 +110,10 @@ Test(core_command, cancel_twice_and_unknown)
     kit_command(&k, IN_CANCEL_JOB, 9, 2);
     kit_command(&k, IN_CANCEL_JOB, 10, 2);
     kit_command(&k, IN_CANCEL_JOB, 11, 40);
-    expect(&k, "end 2 cancelled by operator:eve\ndone 9\n"
-               "done 10 refused: job 2 has ended already: cancelled\n"
-               "done 11 refused: job 40 does not exist, or a newer one has taken its place\n");
+    expect(&k,
+           "end 2 cancelled by operator:eve\ndone 9\n"
+           "done 10 refused: job 2 has ended already: cancelled\n"
+           "done 11 refused: job 40 is over, does not exist, or a newer one has taken its place\n");
     kit_release(&k);
 }
 
@@ -161,7 +162,8 @@ Test(core_command, retry_of_what_a_newer_job_replaced)
     kit_commit(&k);
     forget(&k);
     kit_command(&k, IN_RETRY_JOB, 10, 1);
-    expect(&k, "done 10 refused: job 1 does not exist, or a newer one has taken its place\n");
+    expect(&k,
+           "done 10 refused: job 1 is over, does not exist, or a newer one has taken its place\n");
     kit_release(&k);
 }
 

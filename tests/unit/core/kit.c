@@ -332,7 +332,7 @@ void kit_commit(struct kit *k)
             kit_step(k, &in);
     }
     effects_release(&done);
-    if (brain_deadline(k->w) <= k->now)
+    while (brain_deadline(k->w) <= k->now)
         kit_step(k, &(struct input){.type = IN_TICK});
     if (k->e.n_ops)
         kit_commit(k);
