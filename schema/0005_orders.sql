@@ -47,6 +47,9 @@ $$;
 
 CREATE FUNCTION farm.artifact_ref(artifact text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
+    IF artifact IS NULL THEN
+        RETURN NULL;
+    END IF;
     RETURN (
         SELECT CASE WHEN artifact IS NOT NULL THEN farm.must(
                    (SELECT jsonb_build_object('ref', a.repository || '@' || a.digest, 'size', a.size)::text FROM farm.artifact a WHERE a.key = artifact),
@@ -144,13 +147,21 @@ BEGIN
          WHERE r.id = (j.pins->'release'->>'id')::bigint);
 END $$;
 
--- The orders of live attempts, each with its job; NULL for one that has ended or was never made.
-CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (ord bigint, job bigint, attempt uuid, work jsonb) LANGUAGE sql STABLE AS $$
+-- The orders of live attempts, each with its job; NULL for one that has ended or was never made. Text is put together, since a jsonb would be built
+-- only to be printed.
+CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (ord bigint, job bigint, attempt uuid, work json) LANGUAGE sql STABLE AS $$
     SELECT u.ord, u.job, u.attempt,
-           CASE WHEN j.id IS NOT NULL THEN
-           jsonb_build_object('v', 1, 'kind', j.kind, 'job', j.kind || ':' || n.title || coalesce(':' || a.arch, ':' || t.name, ''), 'attempt', u.attempt, 'image', n.title,
-                              'arch', coalesce(a.arch, (SELECT o.arch FROM farm.image_arch o WHERE o.image_id = j.image_id AND o.removed_at IS NULL ORDER BY o.id LIMIT 1)),
-                              'input_key', coalesce(j.input_key, m.more->>'digest')) || farm.must(m.more::text, 'the job has no work order')::jsonb END
+           CASE WHEN j.id IS NOT NULL THEN (
+               '{"v":1,"kind":"' || j.kind || '","job":' || to_json(j.kind || ':' || n.title || coalesce(':' || a.arch, ':' || t.name, ''))::text || ',"attempt":"' || u.attempt
+               || '","image":' || to_json(n.title)::text || ',"arch":"'
+               || coalesce(a.arch, (SELECT o.arch FROM farm.image_arch o WHERE o.image_id = j.image_id AND o.removed_at IS NULL ORDER BY o.id LIMIT 1), '') || '","input_key":'
+               || coalesce('"' || j.input_key || '"', to_json(m.more->>'digest')::text, 'null') || ','
+               || CASE WHEN j.kind = 'test' THEN
+                      '"source":' || to_json(coalesce(m.source, farm.must(m.source, 'no digest was pinned for the image')))::text
+                      || ',"scripts":' || coalesce(farm.artifact_ref(m.scripts)::text, 'null')
+                      -- The whole takes what the guest may take, and ten minutes to pull and to make the disk.
+                      || ',"test":' || m.test || ',"timeout_ms":' || coalesce((m.test->>'timeout_ms')::bigint, 0) + 600000 || ',"silence_ms":0}'
+                      ELSE substr(farm.must(m.more::text, 'the job has no work order'), 2) END)::json END
       FROM unnest(jobs, attempts) WITH ORDINALITY u (job, attempt, ord)
       LEFT JOIN farm.job j ON j.id = u.job AND j.attempt_id = u.attempt
       LEFT JOIN farm.spec s ON s.id = j.spec_id
@@ -158,11 +169,6 @@ CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (
       LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
       LEFT JOIN farm.site t ON t.id = j.target_site_id
      CROSS JOIN LATERAL (
-          SELECT CASE j.kind
-                 WHEN 'test' THEN jsonb_build_object(
-                     'source', farm.pin_image(j.pins, 'image:' || j.image_arch_id, 'the image'),
-                     'scripts', CASE WHEN s.body->>'scripts_key' IS NOT NULL THEN farm.artifact_ref(s.body->>'scripts_key') END,
-                     -- The whole takes what the guest may take, and ten minutes to pull and to make the disk.
-                     'test', s.body->'test', 'timeout_ms', coalesce((s.body->'test'->>'timeout_ms')::bigint, 0) + 600000, 'silence_ms', 0)
-                 WHEN 'build' THEN farm.build_order(j, s.body) WHEN 'publish' THEN farm.publish_order(j) WHEN 'mirror' THEN farm.mirror_order(j) END AS more OFFSET 0) m
+          SELECT CASE j.kind WHEN 'build' THEN farm.build_order(j, s.body) WHEN 'publish' THEN farm.publish_order(j) WHEN 'mirror' THEN farm.mirror_order(j) END AS more,
+                 j.pins->('image:' || j.image_arch_id)->>'repository' || '@' || (j.pins->('image:' || j.image_arch_id)->>'digest') AS source, s.body->'test' AS test, s.body->>'scripts_key' AS scripts OFFSET 0) m
 $$;

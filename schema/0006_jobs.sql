@@ -82,16 +82,17 @@ BEGIN
           LEFT JOIN farm.job_fixed f ON f.id = u.id
           LEFT JOIN farm.image_arch a ON a.id = f.image_arch_id
           LEFT JOIN farm.spec p ON p.id = f.spec_id
+    ), pinned AS (
+        -- A CASE and no LATERAL join, whose functions the planner would call for every row.
+        SELECT q.*, CASE WHEN q.kind IN ('publish', 'mirror') OR (q.kind = 'test' AND q.given->('image:' || q.image_arch_id)->>'repository' IS NULL)
+                         THEN (SELECT farm.full_pins(j, q.given) FROM farm.job j WHERE j.id = q.id) ELSE q.given END AS pins
+          FROM asked q WHERE q.live
     ), known AS MATERIALIZED (
-        SELECT q.*, coalesce(b.digest, v.digest, o.done) AS done, coalesce(o.pins, q.given) AS pins
-          FROM asked q
-          LEFT JOIN farm.build_result b ON q.kind = 'build' AND q.forced = 0 AND b.input_key = q.key AND b.gone_at IS NULL
-          LEFT JOIN farm.verdict v ON q.kind = 'test' AND q.forced = 0 AND v.test_key = q.key AND v.passed
-          LEFT JOIN LATERAL (
-               SELECT g.pins, CASE WHEN q.kind IN ('publish', 'mirror') THEN farm.satisfied(j, p.body, g.pins) END AS done
-                 FROM farm.job j JOIN farm.spec p ON p.id = j.spec_id CROSS JOIN LATERAL (SELECT farm.full_pins(j, q.given) AS pins OFFSET 0) g
-                WHERE j.id = q.id AND (q.kind IN ('publish', 'mirror') OR (q.kind = 'test' AND q.given->('image:' || q.image_arch_id)->>'repository' IS NULL))) o ON true
-         WHERE q.live
+        SELECT q.*, CASE WHEN q.kind IN ('publish', 'mirror') THEN (SELECT farm.satisfied(j, p.body, q.pins) FROM farm.job j JOIN farm.spec p ON p.id = j.spec_id WHERE j.id = q.id)
+                         WHEN q.forced > 0 THEN NULL
+                         WHEN q.kind = 'build' THEN (SELECT b.digest FROM farm.build_result b WHERE b.input_key = q.key AND b.gone_at IS NULL)
+                         ELSE (SELECT v.digest FROM farm.verdict v WHERE v.test_key = q.key AND v.passed) END AS done
+          FROM pinned q
     ), decided AS (
         SELECT k.ord, k.id, k.kind, k.image_id, k.image_arch_id, k.revision_id, k.done, k.created_at,
                CASE WHEN k.kind IN ('build', 'test') THEN farm.must(k.key, 'no key was given') ELSE k.key END AS key,
@@ -113,15 +114,17 @@ BEGIN
           FROM decided d
          WHERE j.id = d.id
         RETURNING d.ord, j.id, j.state, j.digest, j.repository, d.kind, d.image_id, d.image_arch_id, d.revision_id, d.created_at
-    ), same_turn AS (
+    ), made_now AS MATERIALIZED (       -- in this very turn: one event for both
+        SELECT m.*, (SELECT e.seq FROM farm.event_log e WHERE e.job_id = m.id AND e.at >= now() AND e.turn = pg_current_xact_id() AND e.actor = 'scheduler'
+                      ORDER BY e.seq DESC LIMIT 1) AS seq
+          FROM moved m WHERE m.created_at = now()
+    ), joined AS (
         UPDATE farm.event_log e SET via = e.via || m.state, ats = e.ats || now(), detail = coalesce(e.detail, '{}') || jsonb_strip_nulls(jsonb_build_object('digest', m.digest))
-          FROM moved m
-         WHERE m.created_at = now() AND e.job_id = m.id AND e.at = now() AND e.turn = pg_current_xact_id() AND e.actor = 'scheduler'
-        RETURNING m.id
+          FROM made_now m WHERE e.seq = m.seq AND e.job_id = m.id AND e.at >= now()
     ), told AS (
         INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
         SELECT m.id, 'scheduler', ARRAY[m.state], ARRAY[now()], CASE WHEN m.digest IS NOT NULL THEN jsonb_build_object('digest', m.digest) END
-          FROM moved m WHERE m.created_at < now() OR m.id NOT IN (SELECT t.id FROM same_turn t)
+          FROM (SELECT o.id, o.state, o.digest FROM moved o WHERE o.created_at < now() UNION ALL SELECT n.id, n.state, n.digest FROM made_now n WHERE n.seq IS NULL) m
     ), passed AS (
         UPDATE farm.image_arch a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial, failures = 0, breaker_since = NULL
           FROM moved m JOIN farm.revision v ON v.id = m.revision_id

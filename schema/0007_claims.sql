@@ -108,7 +108,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION farm.claim_rows(jobs bigint[], attempts uuid[], workers bigint[], boots uuid[])
-RETURNS TABLE (job bigint, status text, work jsonb) LANGUAGE plpgsql AS $$
+RETURNS TABLE (job bigint, status text, work json) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     my_term constant bigint := farm.my_term();
@@ -144,7 +144,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION farm.claim(jobs bigint[], attempts uuid[], workers bigint[], boots uuid[])
-RETURNS TABLE (job bigint, status text, work jsonb) LANGUAGE plpgsql AS $$
+RETURNS TABLE (job bigint, status text, work json) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM farm.my_term();
@@ -156,7 +156,7 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_
             RETURN QUERY SELECT * FROM farm.claim_rows(jobs[i:i], attempts[i:i], workers[i:i], boots[i:i]);
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
             PERFORM farm.refuse_job('claim', jobs[i], NULL, SQLERRM);
-            RETURN QUERY SELECT jobs[i], 'refused', NULL::jsonb;
+            RETURN QUERY SELECT jobs[i], 'refused', NULL::json;
         END;
     END LOOP;
 END $$;

@@ -232,7 +232,7 @@ BEGIN
       FROM done d WHERE a.id = d.image_arch_id AND d.kind = 'test' AND coalesce(a.passing_serial, 0) <= d.serial;
 
     missed := ARRAY(SELECT u.ord FROM unnest(jobs, succeed_rows.attempts) WITH ORDINALITY u (job, attempt, ord)
-                      LEFT JOIN farm.job_state s ON s.id = u.job AND s.attempt_id = u.attempt AND s.finished_seq > mark WHERE s.id IS NULL ORDER BY 1);
+                      LEFT JOIN farm.job_state s ON s.id = u.job WHERE NOT coalesce(s.attempt_id = u.attempt AND s.finished_seq > mark, false) ORDER BY 1);
     IF missed <> '{}' THEN
         attempts_missed := ARRAY(SELECT succeed_rows.attempts[i] FROM unnest(missed) i);
         FOR r IN SELECT f.* FROM farm.finish_rows(attempts_missed, ARRAY(SELECT workers[i] FROM unnest(missed) i),
@@ -315,7 +315,7 @@ END $$;
 
 -- The order again, for a worker that has not got it yet. One that cannot be composed any more never will be: its job fails, so that
 -- nobody asks for it for ever, and the others get theirs.
-CREATE FUNCTION farm.work(attempts uuid[]) RETURNS TABLE (attempt uuid, work jsonb) LANGUAGE plpgsql AS $$
+CREATE FUNCTION farm.work(attempts uuid[]) RETURNS TABLE (attempt uuid, work json) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM farm.my_term();
@@ -328,7 +328,7 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_
             PERFORM farm.lose_rows(attempts[i:i], '{failed}', '{NULL}', '{0}');
             UPDATE farm.job_state j SET detail = left(SQLERRM, 500) WHERE j.id = farm.job_of(work.attempts[i]);
             PERFORM farm.refuse_job('work', farm.job_of(attempts[i]), attempts[i], SQLERRM);
-            RETURN QUERY SELECT attempts[i], NULL::jsonb;
+            RETURN QUERY SELECT attempts[i], NULL::json;
         END;
     END LOOP;
 END $$;

@@ -11,6 +11,7 @@ BEGIN
          WHERE p.pronamespace = 'farm'::regnamespace
            AND p.proname IN ('make_ready', 'retry_ready', 'claim', 'work', 'start', 'succeed', 'finish', 'lose', 'set_waiting', 'end_jobs', 'reopen', 'command_take', 'load_taken')
     LOOP
-        EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off', hot.name);
+        EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off', hot.name);
+        EXECUTE format('ALTER FUNCTION %s SET work_mem = ''64MB''', hot.name);
     END LOOP;
 END $$;

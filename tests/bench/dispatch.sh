@@ -14,6 +14,7 @@ SCHEDULER='' OWN_PG='' READER='' SWARMS=()
 say() { printf '[%s] %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 fail() {
     printf 'FAILED: %s\n' "$*" >&2
+    psql -XqAt -d "$DB" -c 'select what, object, error from farm.quarantine limit 3' >&2 2>/dev/null || :
     [ ! -e "$T/swarm.log" ] || tail -n 5 "$T/swarm.log" >&2
     [ ! -e "$T/scheduler.log" ] || tail -n 20 "$T/scheduler.log" >&2
     exit 1
@@ -77,6 +78,7 @@ bench_end() {
 # Nothing is left that autovacuum could find while somebody else is measured.
 bench_drop() {
     scheduler_stop
+    [ -z "${BENCH_AFTER:-}" ] || psql -Xq -d "$DB" -f "$BENCH_AFTER" >&2 || : # to look at what a part has left
     psql -Xq -d postgres -c "drop database if exists $DB with (force)" 2>/dev/null || fail "cannot drop $DB"
 }
 

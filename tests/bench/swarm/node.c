@@ -147,7 +147,7 @@ static void note_start(struct swarm *s, const ProtobufCBinaryData *order)
     const char *image;
     size_t n;
     struct timespec t;
-    if (s->starts == NULL || !member(order, "\"image\": \"", &image, &n))
+    if (s->starts == NULL || !member(order, "\"image\":\"", &image, &n))
         return;
     clock_gettime(CLOCK_MONOTONIC, &t);
     fprintf(s->starts, "%.*s %lld\n", (int)n, image,
@@ -160,7 +160,7 @@ static void take(struct node *n, const Bootfarm__Assignment *w, bf_time now)
     const char *kind;
     size_t len;
     bool build =
-        member(&w->order, "\"kind\": \"", &kind, &len) && len == 5 && memcmp(kind, "build", 5) == 0;
+        member(&w->order, "\"kind\":\"", &kind, &len) && len == 5 && memcmp(kind, "build", 5) == 0;
     note_start(n->swarm, &w->order);
     *vec_push(&n->attempts) = (struct attempt){
         .run = {.id = wire_id(w->attempt_id), .state = RUN_PENDING}, .build = build, .taken = now};

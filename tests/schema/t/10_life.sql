@@ -14,7 +14,7 @@ SELECT farm.base_resolved((SELECT id FROM farm.base), t.d('debian'), NULL);
 
 SELECT is(t.ready(t.job('build:plant:base@main:amd64')), 'ready', 'the build of base becomes ready');
 SELECT t.claim(t.job('build:plant:base@main:amd64')) AS a \gset
-SELECT is(work, jsonb_build_object('v', 1, 'kind', 'build', 'job', 'build:plant:base@main:amd64', 'attempt', :'a', 'image', 'plant:base@main', 'arch', 'amd64',
+SELECT is(work::jsonb, jsonb_build_object('v', 1, 'kind', 'build', 'job', 'build:plant:base@main:amd64', 'attempt', :'a', 'image', 'plant:base@main', 'arch', 'amd64',
         'input_key', (SELECT input_key FROM farm.job WHERE id = t.job('build:plant:base@main:amd64')), 'timeout_ms', 3600000, 'silence_ms', 900000,
         'context', jsonb_build_object('ref', 'staging.test:5000/contexts/plant@' || t.d('art' || t.d('cbasea')), 'size', 1000), 'containerfile', 'Containerfile',
         'target', '', 'args', '{"V": "1"}'::jsonb,
@@ -29,7 +29,7 @@ SELECT results_eq(format($$SELECT status, job, digest, repository, state, create
 
 SELECT t.ready(t.job('test:plant:base@main:amd64'));
 SELECT t.claim(t.job('test:plant:base@main:amd64')) AS a \gset
-SELECT is(work - '{v,kind,job,attempt,image,arch,input_key,test}'::text[], jsonb_build_object('timeout_ms', 1200000, 'silence_ms', 0,
+SELECT is(work::jsonb - '{v,kind,job,attempt,image,arch,input_key,test}'::text[], jsonb_build_object('timeout_ms', 1200000, 'silence_ms', 0,
         'source', 'staging.test:5000/build/plant/base@' || t.d('B1'),
         'scripts', jsonb_build_object('ref', 'staging.test:5000/contexts/plant@' || t.d('art' || t.d('sbase')), 'size', 100)), 'the work order of a test')
   FROM farm.work(ARRAY[:'a'::uuid]);
@@ -40,7 +40,7 @@ SELECT results_eq($$SELECT digest::text, passed, flaky FROM farm.verdict$$, $$SE
 
 SELECT t.ready(t.job('publish:plant:base@main'));
 SELECT t.claim(t.job('publish:plant:base@main')) AS a \gset
-SELECT is(work - '{v,kind,job,attempt,image,arch,input_key}'::text[], jsonb_build_object('timeout_ms', 1800000, 'silence_ms', 0,
+SELECT is(work::jsonb - '{v,kind,job,attempt,image,arch,input_key}'::text[], jsonb_build_object('timeout_ms', 1800000, 'silence_ms', 0,
         'source', 'staging.test:5000/build/plant/base@' || t.d('B1'), 'digest', t.d('B1'), 'dest', 'release.test:5000/plant/base',
         'tags', jsonb_build_array('main', left(t.oid('one'), 12), '1.0-1'), 'fixed_tags', '["1.0-1"]'::jsonb, 'parents', '[]'::jsonb, 'serial', 1), 'the work order of a publish: unset placeholders leave their tag out')
   FROM farm.work(ARRAY[:'a'::uuid]);
@@ -50,7 +50,7 @@ SELECT is((SELECT state FROM farm.release), 'released', 'released');
 
 SELECT t.ready(t.job('mirror:plant:base@main:acp-1'));
 SELECT t.claim(t.job('mirror:plant:base@main:acp-1'), 'acp-1-mirror') AS a \gset
-SELECT is(work - '{v,kind,job,attempt,image,arch,input_key}'::text[], jsonb_build_object('timeout_ms', 21600000, 'silence_ms', 0,
+SELECT is(work::jsonb - '{v,kind,job,attempt,image,arch,input_key}'::text[], jsonb_build_object('timeout_ms', 21600000, 'silence_ms', 0,
         'source', 'release.test:5000/plant/base@' || t.d('B1'), 'digest', t.d('B1'), 'dest', 'acp1.test:5000/plant/base',
         'tags', jsonb_build_array('main', left(t.oid('one'), 12), '1.0-1')), 'the work order of a mirror')
   FROM farm.work(ARRAY[:'a'::uuid]);
@@ -60,13 +60,13 @@ SELECT results_eq($$SELECT site, state FROM dashboard.presence WHERE image = 'ba
 -- The child is built on the parent's passing digest.
 SELECT t.ready(t.job('build:plant:site-1/hmi@main:amd64'));
 SELECT t.claim(t.job('build:plant:site-1/hmi@main:amd64')) AS a \gset
-SELECT is(work->'pins', jsonb_build_array(jsonb_build_object('written', '["localhost/base"]'::jsonb, 'ref', 'localhost/base:latest', 'use', 'from',
+SELECT is(work::jsonb->'pins', jsonb_build_array(jsonb_build_object('written', '["localhost/base"]'::jsonb, 'ref', 'localhost/base:latest', 'use', 'from',
         'image', 'staging.test:5000/build/plant/base@' || t.d('B1'))), 'the parent is pinned') FROM farm.work(ARRAY[:'a'::uuid]);
 SELECT t.finish(:'a', t.ok(t.d('H1')), 'succeeded');
 SELECT is(t.run('test:plant:site-1/hmi@main:amd64'), 'succeeded', 'the child passes');
 SELECT t.ready(t.job('publish:plant:site-1/hmi@main'));
 SELECT t.claim(t.job('publish:plant:site-1/hmi@main')) AS a \gset
-SELECT is(work->'parents', jsonb_build_array('staging.test:5000/build/plant/base@' || t.d('B1')), 'publish gets the parent whose layers begin the image') FROM farm.work(ARRAY[:'a'::uuid]);
+SELECT is(work::jsonb->'parents', jsonb_build_array('staging.test:5000/build/plant/base@' || t.d('B1')), 'publish gets the parent whose layers begin the image') FROM farm.work(ARRAY[:'a'::uuid]);
 SELECT t.finish(:'a', t.ok(t.d('H1')), 'succeeded');
 SELECT is(t.run('mirror:plant:base@main:acp-2'), 'succeeded', 'base at acp-2');
 SELECT is(t.run('mirror:plant:site-1/hmi@main:acp-1'), 'succeeded', 'hmi at acp-1');

@@ -9,7 +9,7 @@ SELECT t.job('build:plant:base@main:amd64') AS base, t.job('build:plant:other@ma
 SELECT t.ready(:base), t.ready(:other);
 DELETE FROM farm.artifact WHERE key = t.d('cothera');
 
-SELECT results_eq(format($$SELECT job, status, work->>'job' FROM farm.claim(ARRAY[%s, %s, 999999, t.job('publish:plant:base@main')], ARRAY[t.uuid(1), t.uuid(2), t.uuid(3), t.uuid(4)],
+SELECT results_eq(format($$SELECT job, status, work::jsonb->>'job' FROM farm.claim(ARRAY[%s, %s, 999999, t.job('publish:plant:base@main')], ARRAY[t.uuid(1), t.uuid(2), t.uuid(3), t.uuid(4)],
                                                                            array_fill(t.worker('hub-1'), '{4}'), array_fill(t.uuid(0), '{4}'))$$, :other, :base),
     format($$VALUES (%s::bigint, 'refused', NULL), (%s, 'ok', 'build:plant:base@main:amd64'), (999999, 'stale', NULL), (t.job('publish:plant:base@main'), 'stale', NULL)$$, :other, :base),
     'refused (its context is not there), ok, unknown, not ready');
@@ -25,7 +25,7 @@ SELECT is((SELECT count(*) FROM farm.attempt WHERE job_id = :base AND ended_at I
 -- The order again, after a plan that wants something else.
 SELECT work AS before FROM farm.work(ARRAY[t.uuid(2)]) \gset
 SELECT t.push(t.plan('two', ARRAY[t.image('base', 'b'), t.image('other', 'a')]));
-SELECT results_eq($$SELECT attempt, work FROM farm.work(ARRAY[t.uuid(77), t.uuid(2)])$$, format($$VALUES (t.uuid(77), NULL::jsonb), (t.uuid(2), %L)$$, :'before'),
+SELECT results_eq($$SELECT attempt, work::jsonb FROM farm.work(ARRAY[t.uuid(77), t.uuid(2)])$$, format($$VALUES (t.uuid(77), NULL::jsonb), (t.uuid(2), %L)$$, :'before'),
     'the order of an attempt does not change with later plans; none for an unknown one');
 
 SELECT results_eq($$SELECT * FROM farm.start(ARRAY[t.uuid(2), t.uuid(77)], '{3000000,1}')$$, $$VALUES (t.uuid(2), 'ok'), (t.uuid(77), 'unknown')$$, 'start');
@@ -34,7 +34,7 @@ SELECT ok((SELECT started_at = leased_at FROM farm.attempt WHERE id = t.uuid(2))
 SELECT is((SELECT state FROM farm.job WHERE id = :base), 'running', 'it runs');
 SELECT results_eq($$SELECT status FROM farm.lose(ARRAY[t.uuid(2)], '{ready}', '{NULL}', '{0}')$$, $$VALUES ('ok')$$, 'lost');
 SELECT results_eq($$SELECT * FROM farm.start(ARRAY[t.uuid(2)], '{1}')$$, $$VALUES (t.uuid(2), 'fenced')$$, 'a late start is fenced');
-SELECT is((SELECT work FROM farm.work(ARRAY[t.uuid(2)])), NULL, 'no order for an attempt that has ended');
+SELECT is((SELECT work::jsonb FROM farm.work(ARRAY[t.uuid(2)])), NULL, 'no order for an attempt that has ended');
 
 -- An order that cannot be composed any more: its job fails, the other gets its order.
 SELECT results_eq(format($$SELECT status FROM farm.reopen(ARRAY[%s::bigint], '{NULL}')$$, :other), $$VALUES ('ok')$$, 'the refused one again');
@@ -42,7 +42,7 @@ SELECT t.ready(:other);
 SELECT results_eq(format($$SELECT status FROM farm.claim(ARRAY[%s, %s]::bigint[], ARRAY[t.uuid(10), t.uuid(11)], array_fill(t.worker('hub-1'), '{2}'), array_fill(t.uuid(0), '{2}'))$$, :base, :other),
     $$VALUES ('ok'), ('ok')$$, 'both are leased');
 DELETE FROM farm.artifact WHERE key = t.d('cothera');
-SELECT results_eq($$SELECT attempt, work->>'job' FROM farm.work(ARRAY[t.uuid(11), t.uuid(10)])$$,
+SELECT results_eq($$SELECT attempt, work::jsonb->>'job' FROM farm.work(ARRAY[t.uuid(11), t.uuid(10)])$$,
     $$VALUES (t.uuid(11), NULL), (t.uuid(10), 'build:plant:base@main:amd64')$$, 'the whole one is there');
 SELECT results_eq(format($$SELECT state, detail LIKE 'the artifact %% is not in the staging registry%%', attempt_id FROM farm.job WHERE id = %s$$, :other),
     $$VALUES ('failed', true, NULL::uuid)$$, 'the job of the other has failed, and says why');

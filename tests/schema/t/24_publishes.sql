@@ -20,11 +20,11 @@ SELECT is((SELECT status FROM farm.claim(ARRAY[:p2::bigint], ARRAY[t.uuid(500)],
     'also while it waits to be tried again: it may have moved tags');
 SELECT t.uuid(501) AS a2 \gset
 SELECT * FROM farm.retry_ready(ARRAY[:p1::bigint]);
-SELECT results_eq(format($$SELECT status, work->>'serial' FROM farm.claim(ARRAY[%s], ARRAY[%L::uuid], ARRAY[t.worker('hub-1')], ARRAY[t.uuid(0)])$$, :p1, :'a2'), $$VALUES ('ok', '1')$$,
+SELECT results_eq(format($$SELECT status, work::jsonb->>'serial' FROM farm.claim(ARRAY[%s], ARRAY[%L::uuid], ARRAY[t.worker('hub-1')], ARRAY[t.uuid(0)])$$, :p1, :'a2'), $$VALUES ('ok', '1')$$,
     'the next attempt goes on with the same release row');
 SELECT t.finish(:'a2', t.ok(t.d('B1')), 'succeeded');
 SELECT t.claim(:p2) AS a \gset
-SELECT results_eq(format($$SELECT work->>'serial', work->'tags'->>2, work->'fixed_tags' FROM farm.work(ARRAY[%L::uuid])$$, :'a'), $$VALUES ('2', '1.0-2', '["1.0-2"]'::jsonb)$$, 'then the newer one, under the next number');
+SELECT results_eq(format($$SELECT work::jsonb->>'serial', work::jsonb->'tags'->>2, work::jsonb->'fixed_tags' FROM farm.work(ARRAY[%L::uuid])$$, :'a'), $$VALUES ('2', '1.0-2', '["1.0-2"]'::jsonb)$$, 'then the newer one, under the next number');
 SELECT t.finish(:'a', t.ok(t.d('B2')), 'succeeded');
 SELECT results_eq('SELECT serial, state, digest::text FROM farm.release ORDER BY serial', $$VALUES (1::bigint, 'released', t.d('B1')), (2, 'released', t.d('B2'))$$, 'both releases stand');
 

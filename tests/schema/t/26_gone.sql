@@ -57,7 +57,7 @@ SELECT is((SELECT fail_class FROM farm.attempt WHERE id = :'a'), 'infra', 'our f
 SELECT is(t.run('build:plant:base@main:amd64', t.d('B9')) || ' ' || t.run('test:plant:base@main:amd64'), 'succeeded succeeded', 'the parent');
 SELECT t.ready(t.job('build:plant:hmi@main:amd64'));
 SELECT t.claim(t.job('build:plant:hmi@main:amd64')) AS a \gset
-SELECT is((SELECT work->'pins'->0->>'image' FROM farm.work(ARRAY[:'a'::uuid])), 'staging.test:5000/build/plant/base@' || t.d('B9'), 'the child is built on what there is now');
+SELECT is((SELECT work::jsonb->'pins'->0->>'image' FROM farm.work(ARRAY[:'a'::uuid])), 'staging.test:5000/build/plant/base@' || t.d('B9'), 'the child is built on what there is now');
 SELECT t.finish(:'a', t.ok(t.d('H1')), 'succeeded');
 SELECT t.run('test:plant:hmi@main:amd64');
 

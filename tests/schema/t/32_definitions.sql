@@ -75,7 +75,7 @@ SELECT farm.base_resolved(id, t.d(arch), NULL) FROM farm.base;
 SELECT t.run('build:plant:os@main:arm64', t.d('O')), t.run('test:plant:os@main:arm64'), t.run('build:plant:tool@main:amd64', t.d('T')), t.run('test:plant:tool@main:amd64');
 SELECT t.ready(t.job('build:plant:cross@main:amd64'));
 SELECT t.claim(t.job('build:plant:cross@main:amd64')) AS a \gset
-SELECT is((SELECT jsonb_agg(p->>'image') FROM farm.work(ARRAY[:'a'::uuid]) w, jsonb_array_elements(w.work->'pins') p),
+SELECT is((SELECT jsonb_agg(p->>'image') FROM farm.work(ARRAY[:'a'::uuid]) w, jsonb_array_elements(w.work::jsonb->'pins') p),
     jsonb_build_array('staging.test:5000/build/plant/os@' || t.d('O'), 'staging.test:5000/build/plant/tool@' || t.d('T'), 'q.io/e@' || t.d('arm64')), 'pins by architecture');
 SELECT t.finish(:'a', t.ok(t.d('X')), 'succeeded');
 SELECT is(farm.layer_parents(t.d('X')), jsonb_build_array('staging.test:5000/build/plant/os@' || t.d('O')), 'the parent that comes first');

@@ -46,8 +46,8 @@ SELECT farm.base_resolved((SELECT id FROM farm.base WHERE reference LIKE 'quay%'
 SELECT t.run('build:plant:base@main:amd64', t.d('B1')), t.run('test:plant:base@main:amd64'), t.run('publish:plant:base@main');
 SELECT is(t.ready(t.job('build:line:robot@main:amd64')), 'ready', 'the child is built');
 SELECT t.claim(t.job('build:line:robot@main:amd64')) AS attempt \gset
-SELECT is((SELECT w.work->'pins'->0->>'image' FROM farm.work(ARRAY[:'attempt'::uuid]) w), 'staging.test:5000/build/plant/base@' || t.d('B1'), 'from the exact digest of the parent, where it was built');
-SELECT is((SELECT w.work->'pins'->0->'written'->>0 FROM farm.work(ARRAY[:'attempt'::uuid]) w), 'release.test:5000/plant/base:main', 'under the name that its file says');
+SELECT is((SELECT w.work::jsonb->'pins'->0->>'image' FROM farm.work(ARRAY[:'attempt'::uuid]) w), 'staging.test:5000/build/plant/base@' || t.d('B1'), 'from the exact digest of the parent, where it was built');
+SELECT is((SELECT w.work::jsonb->'pins'->0->'written'->>0 FROM farm.work(ARRAY[:'attempt'::uuid]) w), 'release.test:5000/plant/base:main', 'under the name that its file says');
 SELECT farm.start(ARRAY[:'attempt'::uuid], ARRAY[1]);
 SELECT is(t.finish(:'attempt', t.ok(t.d('R1')), 'succeeded'), 'accepted', 'it is');
 SELECT t.run('test:line:robot@main:amd64'), t.run('publish:line:robot@main');

@@ -33,7 +33,7 @@ SELECT set_eq($$SELECT d.code, d.file FROM farm.definition_error d JOIN farm.ref
 SELECT t.run('build:plant:base@pull/7:amd64', t.d('P1'));
 SELECT is(t.ready(t.job('build:plant:web@pull/7:amd64')), 'ready', 'it is built although the same was');
 SELECT t.claim(t.job('build:plant:web@pull/7:amd64'));
-SELECT is((SELECT w.work->>'cache' FROM farm.job j CROSS JOIN LATERAL farm.work(ARRAY[j.attempt_id]) w WHERE j.id = t.job('build:plant:web@pull/7:amd64')), 'staging.test:5000/cache-untrusted/plant', 'its layers have a cache of their own');
+SELECT is((SELECT w.work::jsonb->>'cache' FROM farm.job j CROSS JOIN LATERAL farm.work(ARRAY[j.attempt_id]) w WHERE j.id = t.job('build:plant:web@pull/7:amd64')), 'staging.test:5000/cache-untrusted/plant', 'its layers have a cache of their own');
 
 -- The preview.
 SELECT is((SELECT summary FROM dashboard.previews WHERE ref = 'pull/7') ~ '^rebuilds 2 images, about [0-9]+ s$', true, 'the preview counts what differs');
