@@ -28,6 +28,11 @@ void db_tx_deadline(struct db_tx *tx, bf_time deadline)
     tx->deadline = deadline;
 }
 
+void db_do(struct db_tx *tx, const char *sql)
+{
+    *vec_push(&tx->stmts) = (struct db_stmt){.sql = sql, .silent = true};
+}
+
 void db_tx_more(struct db_tx *tx, db_more_cb *more)
 {
     tx->more = more;
@@ -169,7 +174,7 @@ static int send_stmt(struct db *db, const struct db_stmt *s)
     char name[NAME_TEXT];
     if (prepare(db, s->sql, name))
         return -1;
-    await(db, TO_STMT);
+    await(db, s->silent ? TO_OTHER : TO_STMT);
     return PQsendQueryPrepared(db->conn, name, s->n, (const char *const *)s->value, s->length,
                                s->format, 0)
                ? 0

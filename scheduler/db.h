@@ -78,6 +78,8 @@ void db_close(struct db *db);
 struct db_tx *db_tx_new(struct db *db, enum db_mode mode);
 /* `sql` is a string literal, kept by pointer; parameters are copied. */
 void db_add(struct db_tx *tx, const char *sql, const struct db_param *params, size_t n);
+/* The same without parameters, and without a result in the reply. */
+void db_do(struct db_tx *tx, const char *sql);
 void db_tx_deadline(struct db_tx *tx, bf_time deadline);
 /* Called once, with db_submit's `arg`, when all statements that were added before were answered and
  * none was refused: adds others by db_add(), and COMMIT follows. `r` has the results so far, which

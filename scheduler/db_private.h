@@ -12,6 +12,7 @@
 
 struct db_stmt {
     const char *sql;
+    bool silent; /* its result is nobody's */
     int n;
     char *value[DB_MAX_PARAMS];
     int length[DB_MAX_PARAMS];

@@ -91,6 +91,7 @@ void farm_take_turn(struct farm *f)
     t->farm = f;
     t->epoch = f->epoch;
     t->take = f->take;
+    st_few_rows(tx, true);
     st_command_take(tx, &t->take.elsewhere, FARM_TAKES_AT_MOST);
     vec_release(&t->take.elsewhere);
     f->take = (struct farm_take){0};

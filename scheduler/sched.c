@@ -242,10 +242,6 @@ static const char *const listen_to[] = {"LISTEN farm_command", "LISTEN farm_sync
     "-c idle_in_transaction_session_timeout=3s " \
     "-c client_connection_check_interval=2s -c jit=off "
 
-/* Statements of a turn find their rows by key, however many: to plan each anew for its number of
- * rows, as PostgreSQL does when left alone, takes longer than to run it. */
-#define HOT_PLANS "-c plan_cache_mode=force_generic_plan "
-
 static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
 {
     const struct db_config ctl = {.conninfo = s->opt->database,
@@ -259,7 +255,7 @@ static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
                                   .arg = s};
     const struct db_config hot = {.conninfo = s->opt->database,
                                   .name = "bootfarm-scheduler turns",
-                                  .settings = SESSION HOT_PLANS "-c statement_timeout=120s",
+                                  .settings = SESSION "-c statement_timeout=120s",
                                   .max_queue = 10,
                                   .deadline = HOT_DEADLINE,
                                   .on_up = on_writer_up,

@@ -36,6 +36,12 @@ struct db_tx *st_write(struct db *db, int64_t term)
     return tx;
 }
 
+void st_few_rows(struct db_tx *tx, bool few)
+{
+    db_do(tx, few ? "set local plan_cache_mode = force_generic_plan"
+                  : "set local plan_cache_mode = auto");
+}
+
 void st_lead(struct db_tx *tx, const char *holder)
 {
     call_text(tx, "select farm.evict($1::text)", holder);

@@ -14,6 +14,10 @@
 /* A writing transaction of the leader of this term: begins with check_term, whose answer is
  * result[0], so what the caller adds first is result[1]. */
 struct db_tx *st_write(struct db *db, int64_t term);
+/* For the calls that follow in this transaction. Left alone, PostgreSQL plans each statement with
+ * arrays anew for their lengths, which pays for long ones; for `few` elements it takes longer than
+ * to run it, and a plan that the session has kept does. */
+void st_few_rows(struct db_tx *tx, bool few);
 #define ST_NOT_LEADER "BF001" /* SQLSTATE of a transaction whose term is over */
 
 /* ---- leadership ------------------------------------------------------------------------------ */

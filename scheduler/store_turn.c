@@ -4,6 +4,7 @@
 #include "common/base/vec.h"
 #include <stdio.h>
 
+#define FEW_ROWS 32
 #define MAX_COLS 7
 
 /* A call for each type of op, and one more for OP_FINISH. */
@@ -323,6 +324,7 @@ static void add_call(struct db_tx *tx, const struct turn_call *c)
 
 void turn_calls(const struct turn *t, struct db_tx *tx)
 {
+    st_few_rows(tx, t->rows.n <= FEW_ROWS);
     vec_for_each (i, &t->calls) {
         struct turn_call *c = &t->calls.v[i];
         for (int k = 0; k < calls[c->call].cols; k++)

@@ -207,6 +207,22 @@ Test(db, a_serialisation_failure_is_tried_again)
     finish(&f);
 }
 
+Test(db, what_is_done_has_no_result)
+{
+    struct fixture f = {.up = false};
+    struct answer a = {.f = &f};
+    start(&f);
+    struct db_tx *tx = db_tx_new(f.db, DB_WRITE);
+    db_do(tx, "set local work_mem = '7MB'");
+    db_add(tx, "select current_setting('work_mem')", NULL, 0);
+    db_submit(tx, on_reply, &a);
+    turn_until(&f, &a.here);
+    cr_assert_eq(a.end, DB_DONE, "%s", a.message);
+    cr_assert_eq(a.n, 1);
+    cr_assert_str_eq(a.value, "7MB");
+    finish(&f);
+}
+
 Test(db, notifications_arrive_on_an_idle_connection)
 {
     struct fixture f = {.up = false};
