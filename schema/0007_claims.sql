@@ -94,7 +94,7 @@ CREATE FUNCTION farm.put_past(jobs bigint[]) RETURNS void LANGUAGE sql AS $$
                                    actor, class, phase, code, step, message, size, digest, result)
     SELECT s.attempt_id, s.id, s.attempts, s.worker_id, s.boot_id, s.term, s.leased_at, s.leased_seq, s.started_at, s.started_seq, s.finished_at, s.finished_seq, s.outcome, s.next_state,
            s.actor, s.class, s.phase, s.code, s.step, s.message, s.size, CASE WHEN s.outcome = 'succeeded' THEN s.digest END, s.result
-      FROM farm.job_state s WHERE s.id = ANY (jobs) AND s.attempts > 0 AND s.state = 'ready'
+      FROM farm.job_state s WHERE s.id = ANY (jobs)
 $$;
 
 CREATE FUNCTION farm.check_workers(workers bigint[]) RETURNS void LANGUAGE plpgsql STABLE AS $$
@@ -114,19 +114,29 @@ DECLARE
     my_term constant bigint := farm.my_term();
     busy bigint[] := '{}';
     outdated bigint[] := '{}';
+    publishes bigint[];
+    mirrors bigint[];
+    again bigint[];
     publish bigint;
 BEGIN
     PERFORM farm.check_workers(workers);
-    FOR publish IN SELECT s.id FROM farm.job_state s WHERE s.id = ANY (jobs) AND s.kind = 'publish' AND s.state = 'ready' ORDER BY s.id LOOP
+    -- One look for all that is not a first attempt of a build or test: few are.
+    SELECT array_agg(s.id ORDER BY s.id) FILTER (WHERE s.kind = 'publish'), array_agg(s.id) FILTER (WHERE s.kind = 'mirror'), array_agg(s.id) FILTER (WHERE s.attempts > 0)
+      INTO publishes, mirrors, again
+      FROM farm.job_state s WHERE s.id = ANY (jobs) AND s.state = 'ready' AND (s.attempts > 0 OR s.kind IN ('publish', 'mirror'));
+    FOREACH publish IN ARRAY coalesce(publishes, '{}') LOOP
         CASE farm.open_release(publish)
             WHEN 'busy' THEN busy := busy || publish;
             WHEN 'outdated' THEN outdated := outdated || publish;
             ELSE UPDATE farm.job_state s SET repository = r.repository FROM farm.release r WHERE s.id = publish AND r.job_id = publish AND r.state = 'publishing';
         END CASE;
     END LOOP;
-    outdated := outdated || ARRAY(SELECT f.id FROM farm.job_state s JOIN farm.job_fixed f ON f.id = s.id
-                                   WHERE s.id = ANY (jobs) AND s.kind = 'mirror' AND s.state = 'ready' AND NOT farm.has_right(f.image_id, 'mirror'));
-    PERFORM farm.put_past(jobs);
+    IF mirrors IS NOT NULL THEN
+        outdated := outdated || ARRAY(SELECT f.id FROM farm.job_fixed f WHERE f.id = ANY (mirrors) AND NOT farm.has_right(f.image_id, 'mirror'));
+    END IF;
+    IF again IS NOT NULL THEN
+        PERFORM farm.put_past(ARRAY(SELECT a FROM unnest(again) a WHERE a <> ALL (busy || outdated)));
+    END IF;
     WITH leased AS (
         UPDATE farm.job_state s
            SET state = 'leased', attempts = s.attempts + 1, attempt_id = u.attempt, worker_id = u.worker, boot_id = u.boot, term = my_term,

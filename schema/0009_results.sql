@@ -198,7 +198,9 @@ CREATE FUNCTION farm.succeed_rows(jobs bigint[], attempts uuid[], workers bigint
 RETURNS TABLE (attempt uuid, status text, job bigint, digest text, repository text, state text, created bigint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    mark constant bigint := nextval('farm.event_seq');
+    hit bigint[];                -- places of those that are what they seem
+    hit_digest text[];
+    hit_repository text[];
     missed bigint[];
     attempts_missed uuid[];
     r record;
@@ -227,20 +229,23 @@ BEGIN
           FROM done d WHERE d.kind = 'test' ORDER BY d.input_key, d.ord
         ON CONFLICT (test_key) DO UPDATE
            SET passed = excluded.passed, flaky = excluded.flaky, attempt_id = excluded.attempt_id, detail = excluded.detail, decided_at = now()
+    ), passed AS (
+        UPDATE farm.image_arch a SET passing_digest = d.digest, passing_repository = d.repository, passing_serial = d.serial, failures = 0, breaker_since = NULL
+          FROM done d WHERE a.id = d.image_arch_id AND d.kind = 'test' AND coalesce(a.passing_serial, 0) <= d.serial
     )
-    UPDATE farm.image_arch a SET passing_digest = d.digest, passing_repository = d.repository, passing_serial = d.serial, failures = 0, breaker_since = NULL
-      FROM done d WHERE a.id = d.image_arch_id AND d.kind = 'test' AND coalesce(a.passing_serial, 0) <= d.serial;
-
-    missed := ARRAY(SELECT u.ord FROM unnest(jobs, succeed_rows.attempts) WITH ORDINALITY u (job, attempt, ord)
-                      LEFT JOIN farm.job_state s ON s.id = u.job WHERE NOT coalesce(s.attempt_id = u.attempt AND s.finished_seq > mark, false) ORDER BY 1);
-    IF missed <> '{}' THEN
-        attempts_missed := ARRAY(SELECT succeed_rows.attempts[i] FROM unnest(missed) i);
-        FOR r IN SELECT f.* FROM farm.finish_rows(attempts_missed, ARRAY(SELECT workers[i] FROM unnest(missed) i),
-                     ARRAY(SELECT jsonb_strip_nulls(jsonb_build_object('outcome', 'succeeded', 'digest', digests[i], 'size', sizes[i], 'started_ago_us', started_ago_us[i], 'detail', details[i])) FROM unnest(missed) i),
-                     array_fill('succeeded'::text, ARRAY[cardinality(missed)]), array_fill(NULL::text, ARRAY[cardinality(missed)]), array_fill(0::bigint, ARRAY[cardinality(missed)])) f LOOP
-            late := late || jsonb_build_object(r.attempt, to_jsonb(r));
-        END LOOP;
+    SELECT array_agg(d.ord ORDER BY d.ord), array_agg(d.digest::text ORDER BY d.ord), array_agg(d.repository ORDER BY d.ord) INTO hit, hit_digest, hit_repository FROM done d;
+    IF cardinality(hit) = cardinality(jobs) THEN
+        RETURN QUERY SELECT u.attempt, 'accepted', u.job, u.digest, u.repository, 'succeeded', '{}'::bigint[]
+                       FROM unnest(succeed_rows.attempts, jobs, hit_digest, hit_repository) u (attempt, job, digest, repository);
+        RETURN;
     END IF;
+    missed := ARRAY(SELECT i FROM generate_subscripts(jobs, 1) i EXCEPT SELECT unnest(hit) ORDER BY 1);
+    attempts_missed := ARRAY(SELECT succeed_rows.attempts[i] FROM unnest(missed) i);
+    FOR r IN SELECT f.* FROM farm.finish_rows(attempts_missed, ARRAY(SELECT workers[i] FROM unnest(missed) i),
+                 ARRAY(SELECT jsonb_strip_nulls(jsonb_build_object('outcome', 'succeeded', 'digest', digests[i], 'size', sizes[i], 'started_ago_us', started_ago_us[i], 'detail', details[i])) FROM unnest(missed) i),
+                 array_fill('succeeded'::text, ARRAY[cardinality(missed)]), array_fill(NULL::text, ARRAY[cardinality(missed)]), array_fill(0::bigint, ARRAY[cardinality(missed)])) f LOOP
+        late := late || jsonb_build_object(r.attempt, to_jsonb(r));
+    END LOOP;
     RETURN QUERY
     SELECT u.attempt, coalesce(late->u.attempt::text->>'status', 'accepted'), u.job,
            CASE WHEN late ? u.attempt::text THEN late->u.attempt::text->>'digest' ELSE s.digest END, CASE WHEN late ? u.attempt::text THEN late->u.attempt::text->>'repository' ELSE s.repository END,
