@@ -3,9 +3,9 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/now.h"
-#include <zstd.h>
+#include "worker/pack.h"
 
-#define CHUNK ((size_t)65536) /* raw bytes; compressed it always fits a frame */
+#define CHUNK PACK_MAX
 #define FIRST_CREDIT CHUNK    /* before the store has said anything */
 #define MOMENT_MS 250         /* how long new bytes may wait for more */
 #define SILENCE (20 * BF_SEC) /* without an acknowledgement: send again */
@@ -33,9 +33,9 @@ struct stream {
     void *arg;
     bool up;
     struct list items;
-    ZSTD_CCtx *zstd;                 /* while something is sent */
-    unsigned char raw[CHUNK];        /* the chunk at hand */
-    unsigned char packed[CHUNK * 2]; /* more than ZSTD_compressBound(CHUNK) */
+    struct packer *packer;    /* while something is sent */
+    unsigned char raw[CHUNK]; /* the chunk at hand */
+    unsigned char packed[PACK_ROOM];
 };
 
 static void on_timer(uv_timer_t *t);
@@ -65,7 +65,7 @@ static void on_closed(uv_handle_t *h)
     struct stream *s = h->data;
     list_for_each (n, &s->items)
         item_free(container_of(n, struct item, node));
-    ZSTD_freeCCtx(s->zstd);
+    packer_free(s->packer);
     free(s);
 }
 
@@ -182,10 +182,9 @@ static int send_message(struct stream *s, enum wire_type type, const ProtobufCMe
 static int send_chunk(struct stream *s, struct item *it, uint64_t start, size_t n, uint64_t gap)
 {
     struct id128 id = spool_id(it->sp);
-    if (s->zstd == NULL)
-        s->zstd = ZSTD_createCCtx();
-    size_t packed = ZSTD_compressCCtx(s->zstd, s->packed, sizeof s->packed, s->raw, n, 1);
-    BUG_ON(s->zstd == NULL || ZSTD_isError(packed));
+    if (s->packer == NULL)
+        s->packer = packer_new();
+    size_t packed = packer_pack(s->packer, s->raw, n, s->packed);
     wire_log_chunk m = BOOTFARM__LOG_CHUNK__INIT;
     m.attempt_id = wire_id_bytes(&id);
     m.offset = start;
@@ -322,8 +321,8 @@ static void on_timer(uv_timer_t *t)
     if (busy) {
         uv_timer_start(&s->timer, on_timer, MOMENT_MS, 0);
     } else {
-        ZSTD_freeCCtx(s->zstd);
-        s->zstd = NULL;
+        packer_free(s->packer);
+        s->packer = NULL;
     }
 }
 
