@@ -88,7 +88,8 @@ struct swarm {
     bool failed;
 };
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------
+ */
 
 static int load_keys(struct swarm *s, struct err *e)
 {
@@ -126,7 +127,8 @@ static int load_attempts(struct swarm *s, struct err *e)
     return s->logs.n > 0 ? 0 : err_set(e, ERR_INPUT, "%s: no attempts", s->opt->attempts);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 static void finish(struct swarm *s)
 {
@@ -203,7 +205,8 @@ static void begin(struct swarm *s)
     uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 }
 
-/* ---- the link --------------------------------------------------------------------------------- */
+/* ---- the link ---------------------------------------------------------------------------------
+ */
 
 static int send_frame(void *arg, const struct str *frame)
 {
@@ -281,7 +284,8 @@ static int connect_all(struct swarm *s, struct err *e)
     return 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 static double cpu_seconds(void)
 {
@@ -295,7 +299,8 @@ static void print_result(const struct swarm *s, double cpu)
 {
     struct packed p = cache_counts();
     double seconds = (double)(s->done - s->begin) / BF_SEC;
-    printf("{\"streams\":%zu,\"workers\":%zu,\"written\":%" PRIu64 ",\"write_s\":%.3f,\"seal_s\":%.3f,"
+    printf("{\"streams\":%zu,\"workers\":%zu,\"written\":%" PRIu64
+           ",\"write_s\":%.3f,\"seal_s\":%.3f,"
            "\"mb_s\":%.1f,\"sealed\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"chunks_ahead\":%" PRIu64
            ",\"sent_raw\":%" PRIu64 ",\"sent_packed\":%" PRIu64 ",\"ratio\":%.2f,\"acks\":%" PRIu64
            ",\"cpu_s\":%.2f}\n",

@@ -63,7 +63,8 @@ uint64_t sources_removed(void)
     return removed;
 }
 
-/* ---- worker/spool.h --------------------------------------------------------------------------- */
+/* ---- worker/spool.h ---------------------------------------------------------------------------
+ */
 
 struct id128 spool_id(const struct spool *sp)
 {

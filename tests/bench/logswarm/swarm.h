@@ -2,9 +2,9 @@
  *
  * Credit, chunks, hash, compression and seal are worker/stream.c and worker/pack.c, as in the
  * daemon. The spool is memory (spool.c): text that was made before, a line at a time at the wanted
- * rate. So that the generator's own cost stays small beside what is measured, a chunk that is a whole
- * piece of that text was compressed ahead by the same function (cache.c); any other is compressed when
- * it is sent. */
+ * rate. So that the generator's own cost stays small beside what is measured, a chunk that is a
+ * whole piece of that text was compressed ahead by the same function (cache.c); any other is
+ * compressed when it is sent. */
 #ifndef BF_LOGSWARM_H
 #define BF_LOGSWARM_H
 
@@ -25,7 +25,8 @@ void source_line(struct spool *sp, const char *line);
 void source_end(struct spool *sp);
 uint64_t sources_removed(void);
 
-/* ---- cache.c ---------------------------------------------------------------------------------- */
+/* ---- cache.c ----------------------------------------------------------------------------------
+ */
 
 /* Compresses every piece of `text`; later packer_pack() finds them. */
 void cache_fill(const struct str *text);

@@ -22,11 +22,13 @@ static unsigned draw(struct author *a, unsigned n)
 #define PICK(a, list) (list)[draw(a, ARRAY_SIZE(list))]
 
 static const char *const stems[] = {
-    "gtk", "ssl", "curl", "xml2", "glib", "python3", "systemd", "dbus", "perl", "icu", "gnutls",
-    "krb5", "ldap", "avahi", "cups", "pango", "cairo", "harfbuzz", "freetype", "fontconfig", "x11",
-    "wayland", "mesa", "vulkan", "pulse", "alsa", "gstreamer", "boost", "opencv", "protobuf", "zmq",
-    "uv", "sqlite", "pq", "mariadb", "lua", "ruby", "node", "java", "llvm", "clang", "binutils"};
-static const char *const suffixes[] = {"",     "-dev",   "-common", "-data", "-bin", "-doc",
+    "gtk",     "ssl",      "curl",   "xml2",     "glib",     "python3",    "systemd",
+    "dbus",    "perl",     "icu",    "gnutls",   "krb5",     "ldap",       "avahi",
+    "cups",    "pango",    "cairo",  "harfbuzz", "freetype", "fontconfig", "x11",
+    "wayland", "mesa",     "vulkan", "pulse",    "alsa",     "gstreamer",  "boost",
+    "opencv",  "protobuf", "zmq",    "uv",       "sqlite",   "pq",         "mariadb",
+    "lua",     "ruby",     "node",   "java",     "llvm",     "clang",      "binutils"};
+static const char *const suffixes[] = {"",      "-dev",   "-common", "-data", "-bin", "-doc",
                                        "-gtk3", "-utils", "0",       "1",     "2",    "-6"};
 static const char *const areas[] = {"core",   "net",   "storage", "ui",   "drivers", "codec",
                                     "parser", "model", "crypto",  "test", "tools",   "platform"};
@@ -76,7 +78,8 @@ static void apt_unpack(struct author *a)
     str_add(&name, ":amd64 (");
     version(a);
     a->out = out;
-    static const char *const acts[] = {"Unpacking", "Setting up", "Preparing to unpack .../archives/"};
+    static const char *const acts[] = {"Unpacking", "Setting up",
+                                       "Preparing to unpack .../archives/"};
     str_addf(out, "%s %s) ...\n", PICK(a, acts), name.p);
     str_release(&name);
 }
@@ -90,8 +93,8 @@ static void compile(struct author *a)
              "-isystem /usr/include/%s -O2 -g -fPIC -Wall -Wextra -std=gnu++17 -MD -MT "
              "src/%s/CMakeFiles/%s.dir/%s_%s.cpp.o -MF src/%s/CMakeFiles/%s.dir/%s_%s.cpp.o.d -o "
              "src/%s/CMakeFiles/%s.dir/%s_%s.cpp.o -c ../src/%s/%s_%s.cpp\n",
-             step, step / 1000 * 1000 + 1000, area, PICK(a, stems), area, area, part, other,
-             area, area, part, other, area, area, part, other, area, part, other);
+             step, step / 1000 * 1000 + 1000, area, PICK(a, stems), area, area, part, other, area,
+             area, part, other, area, area, part, other, area, part, other);
 }
 
 static void warning(struct author *a)
