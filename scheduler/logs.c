@@ -4,15 +4,20 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/vec.h"
 #include "proto/wire.h"
 #include "scheduler/store_pg.h"
 #include <stdio.h>
 #include <zmq.h>
 
-#define BATCH_ENTRIES 64
-#define BATCH_BYTES ((size_t)2 << 20)
-#define CREDIT_MIN (256U << 10)
-#define CREDIT_MAX (1U << 20)
+#define BATCH_ENTRIES 256
+#define BATCH_BYTES ((size_t)1 << 20)
+#define CREDIT_MIN (64U << 10)
+#define CREDIT_MAX (512U << 10)
+#define TURN_MESSAGES 8 /* taken from the socket before others have their turn */
+#define PEER_BACKLOG 16 /* messages of one worker that wait in the socket */
+#define FOLLOWED_MAX 256
+#define FOLLOWED_FOR (30 * BF_SEC) /* the reader says it again each 10 s */
 
 /* One message that waits for PostgreSQL, or is on its way. */
 struct entry {
@@ -25,6 +30,11 @@ struct entry {
     uint8_t route[255];
 };
 
+struct followed {
+    struct id128 attempt;
+    bf_time until;
+};
+
 struct logs {
     struct logs_config cfg;
     struct db *db;
@@ -33,7 +43,9 @@ struct logs {
     int64_t term;
     uint64_t epoch;
     struct list queue, flying;
-    size_t queued; /* bytes in both */
+    size_t queued;                 /* bytes in both */
+    size_t n_chunks;               /* of `flying`: they come before the seals */
+    VEC(struct followed) followed; /* at most FOLLOWED_MAX; a log that is not here is polled */
     bool busy;
     bf_time complained; /* a peer must not fill our log */
     bool singly;        /* the last batch was refused for one entry's content: find it */
@@ -49,13 +61,20 @@ static void send_batch(struct logs *l);
 /* ---- answers ----------------------------------------------------------------------------------
  */
 
+/* The fuller the queue, the less: what a worker may have under way waits at the worker. */
 static uint32_t credit(const struct logs *l)
 {
-    size_t room = l->cfg.max_queue - (l->queued < l->cfg.max_queue ? l->queued : l->cfg.max_queue);
-    size_t share = room / 8;
-    if (share < CREDIT_MIN)
-        share = CREDIT_MIN;
-    return (uint32_t)(share < CREDIT_MAX ? share : CREDIT_MAX);
+    size_t full = l->queued < l->cfg.max_queue ? l->queued : l->cfg.max_queue;
+    double room = 1 - (double)full / (double)l->cfg.max_queue;
+    return CREDIT_MIN + (uint32_t)((CREDIT_MAX - CREDIT_MIN) * room);
+}
+
+static bool is_followed(const struct logs *l, struct id128 attempt)
+{
+    vec_for_each (i, &l->followed)
+        if (id128_eq(l->followed.v[i].attempt, attempt))
+            return l->followed.v[i].until > clock_mono();
+    return false;
 }
 
 static void answer(struct logs *l, struct entry *x, const struct st_log_state *s)
@@ -68,6 +87,7 @@ static void answer(struct logs *l, struct entry *x, const struct st_log_state *s
     ack.credit_bytes = credit(l);
     ack.sealed = s->sealed;
     ack.unknown = !s->known;
+    ack.followed = is_followed(l, x->attempt);
     if (wire_encode(WIRE_LOG_ACK, &ack.base, &frame, &e) == 0) {
         struct zpart parts[] = {{x->route, x->route_len}, {frame.p, frame.len}};
         if (zsock_send(l->sock, parts, ARRAY_SIZE(parts), &e) < 0)
@@ -95,14 +115,44 @@ static void drop_all(struct logs *l, struct list *list)
 /* ---- batches ----------------------------------------------------------------------------------
  */
 
-static void stored(struct logs *l, const struct db_reply *r)
+/* The last chunk of an attempt in the batch: it came on the newest connection. */
+static struct entry *last_chunk(struct logs *l, struct id128 attempt)
 {
-    size_t i = 1; /* behind check_term */
+    struct entry *last = NULL;
+    size_t n = 0;
     list_for_each (it, &l->flying) {
         struct entry *x = container_of(it, struct entry, node);
+        if (n++ == l->n_chunks)
+            break;
+        if (id128_eq(x->attempt, attempt))
+            last = x;
+    }
+    return last;
+}
+
+static void answer_chunks(struct logs *l, const PGresult *rows)
+{
+    for (int row = 0; row < PQntuples(rows); row++) {
         struct st_log_state s;
+        struct id128 attempt;
+        struct entry *x = st_read_log_row(rows, row, &attempt, &s) ? last_chunk(l, attempt) : NULL;
+        if (x)
+            answer(l, x, &s);
+    }
+}
+
+/* Results: check_term's, that of all chunks, one for each seal. */
+static void stored(struct logs *l, const struct db_reply *r)
+{
+    size_t i = 1, n = 0;
+    if (l->n_chunks)
+        answer_chunks(l, r->result[i++]);
+    list_for_each (it, &l->flying) {
+        struct st_log_state s;
+        if (n++ < l->n_chunks)
+            continue;
         st_read_log(r->result[i++], &s);
-        answer(l, x, &s);
+        answer(l, container_of(it, struct entry, node), &s);
     }
     drop_all(l, &l->flying);
 }
@@ -150,29 +200,65 @@ static void on_batch(void *arg, const struct db_reply *r)
         drop_all(l, &l->flying);
     }
     send_batch(l);
+    if (l->queued < l->cfg.max_queue / 2)
+        zsock_hold(l->sock, false);
 }
 
-static void add_entry(struct db_tx *tx, const struct entry *x)
+static void add_chunks(struct logs *l, struct db_tx *tx)
 {
-    switch (x->msg.type) {
-    case WIRE_LOG_CHUNK: {
+    struct st_log_chunk chunk[BATCH_ENTRIES];
+    struct id128 followed[BATCH_ENTRIES];
+    size_t n = 0, n_followed = 0;
+    list_for_each (it, &l->flying) {
+        struct entry *x = container_of(it, struct entry, node);
+        if (n == l->n_chunks)
+            break;
         const wire_log_chunk *c = x->msg.log_chunk;
-        st_log_append(tx, x->attempt, x->worker, c->offset, c->raw_bytes, c->gap_bytes,
-                      c->data.data, c->data.len);
-        return;
+        chunk[n++] = (struct st_log_chunk){x->attempt,   x->worker,    c->offset,  c->raw_bytes,
+                                           c->gap_bytes, c->data.data, c->data.len};
+        if (is_followed(l, x->attempt))
+            followed[n_followed++] = x->attempt;
     }
-    case WIRE_LOG_SEAL: {
+    if (n)
+        st_log_put(tx, chunk, n, followed, n_followed);
+}
+
+static void add_seals(struct logs *l, struct db_tx *tx)
+{
+    size_t n = 0;
+    list_for_each (it, &l->flying) {
+        struct entry *x = container_of(it, struct entry, node);
+        if (n++ < l->n_chunks)
+            continue;
         const wire_log_seal *s = x->msg.log_seal;
         st_log_seal(tx, x->attempt, x->worker, s->length, s->stored, s->sha256.data, s->sha256.len);
-        return;
     }
-    case WIRE_REPORT:
-    case WIRE_ORDERS:
-    case WIRE_NOT_LEADER:
-    case WIRE_LOG_ACK:
-        break;
+}
+
+/* Moves a batch from the queue to `flying`: chunks before seals. A worker sends the seal when all
+ * its chunks are acknowledged, so none of them can be overtaken. */
+static void take_batch(struct logs *l)
+{
+    size_t n = 0, bytes = 0, most = l->singly ? 1 : BATCH_ENTRIES;
+    struct list seals;
+    list_init(&seals);
+    l->n_chunks = 0;
+    list_for_each (it, &l->queue) {
+        struct entry *x = container_of(it, struct entry, node);
+        bool chunk = x->msg.type == WIRE_LOG_CHUNK;
+        if (n == most || (n && bytes + x->bytes > BATCH_BYTES))
+            break;
+        list_del(&x->node);
+        list_add_tail(chunk ? &l->flying : &seals, &x->node);
+        l->n_chunks += chunk;
+        n++;
+        bytes += x->bytes;
     }
-    BUG("the wire let a message of another route through");
+    while (!list_is_empty(&seals)) {
+        struct list *first = seals.next;
+        list_del(first);
+        list_add_tail(&l->flying, first);
+    }
 }
 
 static void send_batch(struct logs *l)
@@ -180,17 +266,9 @@ static void send_batch(struct logs *l)
     if (l->busy || !l->term || list_is_empty(&l->queue))
         return;
     struct db_tx *tx = st_write(l->db, l->term);
-    size_t n = 0, bytes = 0, most = l->singly ? 1 : BATCH_ENTRIES;
-    list_for_each (it, &l->queue) {
-        struct entry *x = container_of(it, struct entry, node);
-        if (n == most || (n && bytes + x->bytes > BATCH_BYTES))
-            break;
-        add_entry(tx, x);
-        list_del(&x->node);
-        list_add_tail(&l->flying, &x->node);
-        n++;
-        bytes += x->bytes;
-    }
+    take_batch(l);
+    add_chunks(l, tx);
+    add_seals(l, tx);
     struct ticket *t = xmalloc(sizeof *t);
     *t = (struct ticket){.logs = l, .epoch = l->epoch};
     l->busy = true;
@@ -215,6 +293,8 @@ static void enqueue(struct logs *l, int64_t worker, const struct zpart *route, s
     memcpy(x->route, route->p, route->n);
     list_add_tail(&l->queue, &x->node);
     l->queued += x->bytes;
+    if (l->queued >= l->cfg.max_queue)
+        zsock_hold(l->sock, true);
     send_batch(l);
 }
 
@@ -234,8 +314,6 @@ static void on_recv(void *arg, const struct zpart *part, size_t n, const char *u
     int64_t worker = roster_check(l->roster, user_id);
     if (!worker || !l->term || n != 2 || part[0].n == 0 || part[0].n > 255)
         return;
-    if (l->queued + part[1].n > l->cfg.max_queue)
-        return;
     if (wire_decode(WIRE_LOG_TO_SCHEDULER, part[1].p, part[1].n, &msg, &e)) {
         complain(l, worker, e.msg);
         return;
@@ -253,6 +331,35 @@ void logs_set_term(struct logs *l, int64_t term)
     l->busy = l->singly = false;
     drop_all(l, &l->queue);
     drop_all(l, &l->flying);
+    if (l->sock)
+        zsock_hold(l->sock, false);
+}
+
+/* Forgets those that nobody has named for a while, to have room for one. */
+static struct followed *new_followed(struct logs *l, bf_time now)
+{
+    size_t kept = 0;
+    vec_for_each (i, &l->followed)
+        if (l->followed.v[i].until > now)
+            l->followed.v[kept++] = l->followed.v[i];
+    l->followed.n = kept;
+    return kept < FOLLOWED_MAX ? vec_push(&l->followed) : NULL;
+}
+
+void logs_on_follow(struct logs *l, const char *attempt)
+{
+    struct followed *f = NULL;
+    struct id128 id;
+    bf_time now = clock_mono();
+    if (id128_parse(attempt, &id))
+        return;
+    vec_for_each (i, &l->followed)
+        if (id128_eq(l->followed.v[i].attempt, id))
+            f = &l->followed.v[i];
+    if (!f)
+        f = new_followed(l, now);
+    if (f)
+        *f = (struct followed){.attempt = id, .until = now + FOLLOWED_FOR};
 }
 
 const char *logs_endpoint(const struct logs *l)
@@ -268,6 +375,8 @@ int logs_open(struct zloop *z, struct db *db, struct roster *roster,
                               .endpoint = config->endpoint,
                               .bind = true,
                               .max_message = (int64_t)wire_max_frame(WIRE_LOG_TO_SCHEDULER),
+                              .backlog = PEER_BACKLOG,
+                              .batch = TURN_MESSAGES,
                               .secret_key = config->secret_key,
                               .on_recv = on_recv,
                               .arg = l};
@@ -290,5 +399,6 @@ void logs_close(struct logs *l)
         return;
     logs_set_term(l, 0);
     zsock_close(l->sock);
+    vec_release(&l->followed);
     free(l);
 }

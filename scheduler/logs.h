@@ -2,9 +2,9 @@
  *
  * Chunks wait in a queue of bounded size and are stored in batches, in a transaction whose commit
  * does not wait for the disk; a seal is a transaction that does, and frees the worker's spool.
- * Every message is checked against the worker that the attempt belongs to. What does not fit the
- * queue is dropped: the worker sends again from where the last LogAck stood. A log never decides
- * anything. */
+ * Every message is checked against the worker that the attempt belongs to. While the queue is full
+ * nothing is read: what the workers send stays in the sockets, bounded for each of them, and then
+ * with them. A log never decides anything. */
 #ifndef BF_LOGS_H
 #define BF_LOGS_H
 
@@ -26,6 +26,9 @@ int logs_open(struct zloop *z, struct db *db, struct roster *roster,
 const char *logs_endpoint(const struct logs *l);
 /* term 0: standby, says nothing. */
 void logs_set_term(struct logs *l, int64_t term);
+/* Somebody reads this attempt's log (its id, as text) as it grows: for half a minute its worker is
+ * asked to send soon, and `farm_log` is notified of what was stored. */
+void logs_on_follow(struct logs *l, const char *attempt);
 /* After db_close. Accepts NULL. */
 void logs_close(struct logs *l);
 

@@ -70,6 +70,33 @@ const char *pga_ids(struct str *a, const int64_t *v, size_t n)
     return pga_end(a);
 }
 
+static void add_i32(struct str *a, uint32_t v)
+{
+    const unsigned char be[] = {(unsigned char)(v >> 24), (unsigned char)(v >> 16),
+                                (unsigned char)(v >> 8), (unsigned char)v};
+    str_addmem(a, be, sizeof be);
+}
+
+/* Dimensions, whether there are NULLs, the type; of the one dimension its length and first index.
+ */
+void pgb_begin(struct str *a, size_t elements)
+{
+    enum { BYTEA_OID = 17 };
+    add_i32(a, elements ? 1 : 0);
+    add_i32(a, 0);
+    add_i32(a, BYTEA_OID);
+    if (elements) {
+        add_i32(a, (uint32_t)elements);
+        add_i32(a, 1);
+    }
+}
+
+void pgb_bytes(struct str *a, const void *p, size_t n)
+{
+    add_i32(a, (uint32_t)n);
+    str_addmem(a, p, n);
+}
+
 int pga_read_ids(const char *text, pg_ids *out)
 {
     if (!text)

@@ -19,6 +19,11 @@ const char *pga_end(struct str *a);
 /* A whole array of ids. */
 const char *pga_ids(struct str *a, const int64_t *v, size_t n);
 
+/* A bytea[] in PostgreSQL's binary form, for a binary parameter: as text the bytes would double.
+ * Begin with how many elements there will be; then one pgb_bytes() for each. */
+void pgb_begin(struct str *a, size_t elements);
+void pgb_bytes(struct str *a, const void *p, size_t n);
+
 typedef VEC(int64_t) pg_ids;
 typedef VEC(char *) pg_texts; /* owned */
 

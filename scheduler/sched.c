@@ -10,6 +10,7 @@
 #include "scheduler/home.h"
 #include "scheduler/lead.h"
 #include "scheduler/link.h"
+#include "scheduler/log_days.h"
 #include "scheduler/logs.h"
 #include "scheduler/rebuilds.h"
 #include "scheduler/registry.h"
@@ -36,6 +37,7 @@ struct sched {
     struct farm *farm;
     struct link *link;
     struct logs *logs;
+    struct log_days *log_days;
     struct registry *registry;
     struct blobs *blobs;
     struct watch *watch;
@@ -86,6 +88,7 @@ static void on_gain(void *arg, int64_t term)
     struct sched *s = arg;
     link_set_term(s->link, term, term);
     farm_lead(s->farm, term);
+    log_days_start(s->log_days, term);
     logs_set_term(s->logs, term);
     announce(s, term);
 }
@@ -107,6 +110,7 @@ static void on_loss(void *arg)
     watch_stop(s->watch);
     bases_stop(s->bases);
     rebuilds_stop(s->rebuilds);
+    log_days_stop(s->log_days);
     logs_set_term(s->logs, 0);
     farm_drop(s->farm);
     link_set_term(s->link, 0, lead_term(s->lead));
@@ -237,6 +241,16 @@ static void on_notify(void *arg, const char *channel, const char *payload)
 static const char *const listen_to[] = {"LISTEN farm_command", "LISTEN farm_sync",
                                         "LISTEN farm_change", NULL};
 
+static void on_follow(void *arg, const char *channel, const char *payload)
+{
+    struct sched *s = arg;
+    (void)channel;
+    if (!s->closing)
+        logs_on_follow(s->logs, payload);
+}
+
+static const char *const listen_to_readers[] = {"LISTEN farm_follow", NULL};
+
 /* A session that lost its client must not hold locks: the server ends what the client gave up. */
 #define SESSION                                  \
     "-c idle_in_transaction_session_timeout=3s " \
@@ -270,8 +284,11 @@ static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
     const struct db_config log = {.conninfo = s->opt->database,
                                   .name = "bootfarm-scheduler logs",
                                   .settings = SESSION "-c statement_timeout=30s",
+                                  .first = listen_to_readers,
                                   .max_queue = 10,
-                                  .deadline = 3 * OTHER_DEADLINE};
+                                  .deadline = 3 * OTHER_DEADLINE,
+                                  .on_notify = on_follow,
+                                  .arg = s};
     if (db_open(loop, &ctl, &s->ctl, e) || db_open(loop, &hot, &s->hot, e) ||
         db_open(loop, &slow, &s->slow, e) || db_open(loop, &log, &s->log, e))
         return -1;
@@ -331,6 +348,7 @@ static void make_watch(uv_loop_t *loop, struct sched *s)
                                                 .parallel = (unsigned)o->base_lookups,
                                                 .on_changed = on_base_changed,
                                                 .arg = s});
+    s->log_days = log_days_new(loop, s->log);
     s->rebuilds = rebuilds_new(loop, s->slow, o->base_window, on_rebuilds, s);
 }
 
@@ -393,6 +411,7 @@ void sched_close(struct sched *s)
     blobs_free(s->blobs);
     registry_free(s->registry);
     link_close(s->link);
+    log_days_free(s->log_days);
     logs_close(s->logs);
     farm_free(s->farm);
     record_free(s->record);

@@ -214,21 +214,40 @@ void st_rebuilds_due(struct db_tx *tx, bf_time window)
     call_interval(tx, "select farm.rebuilds_due($1::interval)", window);
 }
 
-void st_log_append(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t offset,
-                   uint32_t raw, uint64_t gap, const void *data, size_t n)
+void st_log_put(struct db_tx *tx, const struct st_log_chunk *chunk, size_t n,
+                const struct id128 *followed, size_t n_followed)
 {
-    char id[ID128_TEXT], b0[I64_TEXT], b1[I64_TEXT], b2[I64_TEXT], b3[I64_TEXT];
-    id128_format(attempt, id);
-    struct db_param p[] = {text_param(id),
-                           i64_param(b0, worker),
-                           i64_param(b1, (int64_t)offset),
-                           i64_param(b2, (int64_t)raw),
-                           i64_param(b3, (int64_t)gap),
-                           {.p = n ? data : "", .n = n, .binary = true}};
+    enum { ATTEMPT, WORKER, OFFSET, RAW, GAP, DATA, FOLLOWED, PARAMS };
+    struct str a[PARAMS];
+    struct db_param p[PARAMS];
+    for (int k = 0; k < PARAMS; k++)
+        str_init(&a[k]);
+    pgb_begin(&a[DATA], n);
+    for (size_t i = 0; i < n; i++) {
+        const struct st_log_chunk *c = &chunk[i];
+        pga_id(&a[ATTEMPT], c->attempt);
+        pga_i64(&a[WORKER], c->worker);
+        pga_i64(&a[OFFSET], (int64_t)c->offset);
+        pga_i64(&a[RAW], (int64_t)c->raw);
+        pga_i64(&a[GAP], (int64_t)c->gap);
+        pgb_bytes(&a[DATA], c->data, c->n);
+    }
+    for (size_t i = 0; i < n_followed; i++)
+        pga_id(&a[FOLLOWED], followed[i]);
+    for (int k = 0; k < PARAMS; k++)
+        p[k] = k == DATA ? (struct db_param){.p = a[k].p, .n = a[k].len, .binary = true}
+                         : text_param(pga_end(&a[k]));
     db_add(tx,
-           "select * from farm.log_take($1::uuid, $2::bigint, $3::bigint, $4::int, $5::bigint, "
-           "$6::bytea)",
+           "select * from farm.log_put($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], "
+           "$5::bigint[], $6::bytea[], $7::uuid[])",
            p, ARRAY_SIZE(p));
+    for (int k = 0; k < PARAMS; k++)
+        str_release(&a[k]);
+}
+
+void st_log_days(struct db_tx *tx)
+{
+    db_add(tx, "select farm.keep_days()", NULL, 0);
 }
 
 void st_log_seal(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t length,

@@ -118,9 +118,19 @@ void st_rebuilds_due(struct db_tx *tx, bf_time window);
 
 /* ---- logs ------------------------------------------------------------------------------------ */
 
-/* Both answer where the log stands. `worker` must be the one that the attempt belongs to. */
-void st_log_append(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t offset,
-                   uint32_t raw, uint64_t gap, const void *data, size_t n);
+struct st_log_chunk {
+    struct id128 attempt;
+    int64_t worker; /* must be the one that the attempt belongs to */
+    uint64_t offset;
+    uint32_t raw;
+    uint64_t gap;
+    const void *data;
+    size_t n;
+};
+/* Chunks of many logs, those of one log in order. Those who wait for the logs of `followed` are
+ * told. Answers a row for each attempt (st_read_log_row). */
+void st_log_put(struct db_tx *tx, const struct st_log_chunk *chunk, size_t n,
+                const struct id128 *followed, size_t n_followed);
 void st_log_seal(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t length,
                  uint64_t stored, const void *sha256, size_t n);
 struct st_log_state {
@@ -128,6 +138,10 @@ struct st_log_state {
     bool sealed;
     uint64_t stored; /* everything before this offset */
 };
+/* False: it was not understood. */
+bool st_read_log_row(const PGresult *r, int row, struct id128 *attempt, struct st_log_state *out);
+/* Makes partitions and drops one; answers whether that is all (st_read_bool). */
+void st_log_days(struct db_tx *tx);
 void st_read_log(const PGresult *r, struct st_log_state *out);
 
 #endif

@@ -355,6 +355,16 @@ void st_each_due_base(const PGresult *r, void (*fn)(void *arg, const struct due_
     }
 }
 
+bool st_read_log_row(const PGresult *r, int row, struct id128 *attempt, struct st_log_state *out)
+{
+    *out = (struct st_log_state){.known = col(r, row, "stored") != NULL,
+                                 .stored = (uint64_t)col_i64(r, row, "stored")};
+    if (col_id(r, row, "attempt", attempt) == 0)
+        return true;
+    leave_out("log", r, row);
+    return false;
+}
+
 void st_read_log(const PGresult *r, struct st_log_state *out)
 {
     bool any = PQntuples(r) == 1;

@@ -427,22 +427,3 @@ CREATE TABLE farm.command (
     ended_at   timestamptz
 );
 CREATE INDEX command_open ON farm.command (id) WHERE state = 'submitted';
-
-CREATE TABLE farm.log_chunk (
-    attempt_id uuid NOT NULL,
-    byte_offset bigint NOT NULL,
-    raw_bytes  int NOT NULL,
-    gap_bytes  bigint NOT NULL DEFAULT 0,
-    data       bytea NOT NULL,                  -- zstd frame
-    at         timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (attempt_id, byte_offset)
-);
-ALTER TABLE farm.log_chunk ALTER COLUMN data SET STORAGE EXTERNAL;
-
-CREATE TABLE farm.log_seal (
-    attempt_id uuid PRIMARY KEY,
-    length     bigint NOT NULL,
-    sha256     bytea NOT NULL,                  -- as the worker gave it; empty: unknown
-    truncated  boolean NOT NULL DEFAULT false,  -- what is stored is not what the worker had
-    sealed_at  timestamptz NOT NULL DEFAULT now()
-);

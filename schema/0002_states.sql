@@ -50,6 +50,10 @@ CREATE VIEW farm.attempt AS
            s.message, CASE WHEN s.outcome = 'succeeded' THEN s.digest END, s.size, s.result, s.actor, s.next_state, s.leased_seq, s.started_seq, s.finished_seq
       FROM farm.job_state s WHERE s.attempt_id IS NOT NULL;
 
+-- The same for whoever has an attempt's id only.
+CREATE VIEW farm.known_attempt AS
+    SELECT t.* FROM farm.attempt_of k JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id;
+
 CREATE VIEW farm.event AS
     SELECT e.seq, e.at, e.job_id, e.attempt_id, e.actor, e.via, e.ats, e.detail FROM farm.event_log e
     UNION ALL

@@ -106,8 +106,14 @@ $$;
 
 CREATE FUNCTION farm.apply_setting_set(args jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
-    IF args->>'name' NOT IN ('staging_registry', 'release_registry', 'curve_public', 'arch', 'log_limit') THEN
-        PERFORM farm.bad_argument(format('there is no setting %s', args->>'name'), 'known are staging_registry, release_registry, curve_public, arch, log_limit');
+    IF args->>'name' NOT IN ('staging_registry', 'release_registry', 'curve_public', 'arch', 'log_limit', 'log_keep', 'history_keep') THEN
+        PERFORM farm.bad_argument(format('there is no setting %s', args->>'name'), 'known are staging_registry, release_registry, curve_public, arch, log_limit, log_keep, history_keep');
+    END IF;
+    IF args->>'name' LIKE 'log\_%' AND args->>'value' !~ (CASE args->>'name' WHEN 'log_keep' THEN '^[1-9][0-9]{0,3}$' ELSE '^[1-9][0-9]{0,14}$' END) THEN
+        PERFORM farm.bad_argument(format('%s is not a %s', args->>'value', args->>'name'), CASE args->>'name' WHEN 'log_keep' THEN 'days, 1 to 9999' ELSE 'bytes' END);
+    END IF;
+    IF args->>'name' = 'history_keep' AND args->>'value' !~ '^[1-9][0-9]{0,3}$' THEN
+        PERFORM farm.bad_argument(format('%s is not a history_keep', args->>'value'), 'months, 1 to 9999');
     END IF;
     INSERT INTO farm.setting AS s (name, value) VALUES (args->>'name', args->>'value') ON CONFLICT (name) DO UPDATE SET value = excluded.value;
     RETURN '{}';

@@ -98,7 +98,7 @@ CREATE VIEW dashboard.jobs AS
 CREATE VIEW dashboard.attempts AS
     SELECT t.id, t.job_id, n.name AS job, t.number, w.name::text AS worker, s.name::text AS site, t.phase, t.outcome, t.fail_class, t.code, t.step, t.message,
            t.digest::text, t.size, t.detail, t.leased_at, t.started_at, t.ended_at,
-           coalesce(l.length, (SELECT c.byte_offset + c.raw_bytes FROM farm.log_chunk c WHERE c.attempt_id = t.id ORDER BY c.byte_offset DESC LIMIT 1), 0) AS log_length,
+           coalesce(l.length, (SELECT c.byte_offset + c.raw_bytes FROM farm.log_chunk c WHERE c.day = (t.leased_at AT TIME ZONE 'UTC')::date AND c.attempt_id = t.id ORDER BY c.byte_offset DESC LIMIT 1), 0) AS log_length,
            l.attempt_id IS NOT NULL AS log_sealed, coalesce(l.truncated, false) AS log_truncated
       FROM farm.attempt_of k
       JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id

@@ -3,11 +3,14 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/now.h"
-#include <zstd.h>
+#include "worker/pack.h"
 
-#define CHUNK ((size_t)65536) /* raw bytes; compressed it always fits a frame */
-#define FIRST_CREDIT CHUNK    /* before the store has said anything */
-#define MOMENT_MS 250         /* how long new bytes may wait for more */
+#define CHUNK PACK_MAX
+#define PACE (500 * BF_MSEC)         /* between two chunks of a log that are not full */
+#define PACE_FOLLOWED (50 * BF_MSEC) /* the same while somebody reads along */
+#define FIRST_CREDIT CHUNK           /* before the store has said anything */
+#define MOMENT_MS 25                 /* how long new bytes wait for more in any case */
+#define IDLE_MS 250           /* between looks while there is nothing to send, only to hear */
 #define SILENCE (20 * BF_SEC) /* without an acknowledgement: send again */
 
 struct item {
@@ -21,10 +24,12 @@ struct item {
     uint64_t hashed;       /* offset up to which */
     struct sha256 sha;
     bool hash_done, seal_sent;
-    bool probing;  /* one chunk is sent to learn where the store is, and no more until it says */
-    bool unwanted; /* the store knows no such attempt: the files go when the log has ended */
-    bool broken;   /* the files cannot be read: the log ends at `sent` */
-    bf_time heard; /* last acknowledgement, or the first byte sent after it */
+    bool probing;     /* one chunk is sent to learn where the store is, and no more until it says */
+    bool unwanted;    /* the store knows no such attempt: the files go when the log has ended */
+    bool broken;      /* the files cannot be read: the log ends at `sent` */
+    bool followed;    /* somebody reads along */
+    bf_time heard;    /* last acknowledgement, or the first byte sent after it */
+    bf_time chunk_at; /* when the last chunk was sent */
 };
 
 struct stream {
@@ -33,9 +38,9 @@ struct stream {
     void *arg;
     bool up;
     struct list items;
-    ZSTD_CCtx *zstd;                 /* while something is sent */
-    unsigned char raw[CHUNK];        /* the chunk at hand */
-    unsigned char packed[CHUNK * 2]; /* more than ZSTD_compressBound(CHUNK) */
+    struct packer *packer;    /* while something is sent */
+    unsigned char raw[CHUNK]; /* the chunk at hand */
+    unsigned char packed[PACK_ROOM];
 };
 
 static void on_timer(uv_timer_t *t);
@@ -65,7 +70,7 @@ static void on_closed(uv_handle_t *h)
     struct stream *s = h->data;
     list_for_each (n, &s->items)
         item_free(container_of(n, struct item, node));
-    ZSTD_freeCCtx(s->zstd);
+    packer_free(s->packer);
     free(s);
 }
 
@@ -86,7 +91,8 @@ void stream_add(struct stream *s, struct spool *sp)
 
 void stream_wake(struct stream *s)
 {
-    if (s->up && !uv_is_active((uv_handle_t *)&s->timer))
+    if (s->up &&
+        (!uv_is_active((uv_handle_t *)&s->timer) || uv_timer_get_due_in(&s->timer) > MOMENT_MS))
         uv_timer_start(&s->timer, on_timer, MOMENT_MS, 0);
 }
 
@@ -182,10 +188,9 @@ static int send_message(struct stream *s, enum wire_type type, const ProtobufCMe
 static int send_chunk(struct stream *s, struct item *it, uint64_t start, size_t n, uint64_t gap)
 {
     struct id128 id = spool_id(it->sp);
-    if (s->zstd == NULL)
-        s->zstd = ZSTD_createCCtx();
-    size_t packed = ZSTD_compressCCtx(s->zstd, s->packed, sizeof s->packed, s->raw, n, 1);
-    BUG_ON(s->zstd == NULL || ZSTD_isError(packed));
+    if (s->packer == NULL)
+        s->packer = packer_new();
+    size_t packed = packer_pack(s->packer, s->raw, n, s->packed);
     wire_log_chunk m = BOOTFARM__LOG_CHUNK__INIT;
     m.attempt_id = wire_id_bytes(&id);
     m.offset = start;
@@ -240,6 +245,14 @@ static bool ready_for_seal(const struct item *it)
     return spool_ended(it->sp) && !it->seal_sent && in_flight(it) == 0 && !has_bytes(it);
 }
 
+/* A full chunk, or the last one; a smaller one only now and then: a quiet log's next line goes at
+ * once, a busy log makes full chunks. */
+static bool is_due(const struct item *it, size_t n)
+{
+    return n == CHUNK || spool_ended(it->sp) ||
+           now_boot() - it->chunk_at >= (it->followed ? PACE_FOLLOWED : PACE);
+}
+
 /* One chunk or the seal of one log: 1 sent something, 0 nothing to send or no credit, -1 the socket
  * takes no more. */
 static int send_one(struct stream *s, struct item *it)
@@ -253,9 +266,12 @@ static int send_one(struct stream *s, struct item *it)
         return ready_for_seal(it) && send_seal(s, it) != 0 ? -1 : 0;
     if (n > room && in_flight(it) > 0)
         return 0; /* no crumbs: wait for more credit */
+    if (!is_due(it, n))
+        return 0;
     n = n < room ? n : (size_t)room;
     if (send_chunk(s, it, start, n, gap))
         return -1;
+    it->chunk_at = now_boot();
     if (in_flight(it) == 0)
         it->heard = now_boot();
     if (!it->hash_done && it->hashed >= it->sent)
@@ -302,11 +318,26 @@ static void drop(struct item *it)
     spool_remove(sp);
 }
 
+static void send_later(struct stream *s)
+{
+    bool busy = false, unsent = false;
+    list_for_each (n, &s->items) {
+        const struct item *it = container_of(n, struct item, node);
+        unsent = unsent || (!it->unwanted && has_unsent(it));
+        busy = busy || (!it->unwanted && is_waiting(it));
+    }
+    if (unsent || busy) {
+        uv_timer_start(&s->timer, on_timer, unsent ? MOMENT_MS : IDLE_MS, 0);
+    } else {
+        packer_free(s->packer);
+        s->packer = NULL;
+    }
+}
+
 /* The timer runs while anything is unsent or unanswered; an idle worker has none. */
 static void on_timer(uv_timer_t *t)
 {
     struct stream *s = t->data;
-    bool busy = false;
     list_for_each (n, &s->items) {
         struct item *it = container_of(n, struct item, node);
         if (it->unwanted && spool_ended(it->sp))
@@ -315,16 +346,7 @@ static void on_timer(uv_timer_t *t)
             rewind_item(it);
     }
     pump(s);
-    list_for_each (n, &s->items) {
-        const struct item *it = container_of(n, struct item, node);
-        busy = busy || (!it->unwanted && (is_waiting(it) || has_unsent(it)));
-    }
-    if (busy) {
-        uv_timer_start(&s->timer, on_timer, MOMENT_MS, 0);
-    } else {
-        ZSTD_freeCCtx(s->zstd);
-        s->zstd = NULL;
-    }
+    send_later(s);
 }
 
 /* ---- acknowledgements ------------------------------------------------------------------------ */
@@ -371,6 +393,7 @@ void stream_on_ack(struct stream *s, const wire_log_ack *ack)
     }
     it->heard = now_boot();
     it->credit = ack->credit_bytes;
+    it->followed = ack->followed;
     if (ack->stored != it->stored)
         it->seal_sent = false; /* it was not given: it named another place */
     bool first = it->probing;

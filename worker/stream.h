@@ -1,11 +1,13 @@
 /* stream.h - brings the spooled logs to the log store: compressed chunks, credit, seal.
  *
  * Per log: where the store is (`stored`), where we are (`sent`), and how much may be under way
- * between the two (`credit`, raw bytes). A link that comes up, or goes silent, takes `sent` back to
- * `stored`; chunks are idempotent. After a restart `stored` begins at 0 and the first
- * acknowledgement moves it to what the store has: the first chunk on a link is a probe. When the
- * log has ended and everything is stored, a seal (length, what the store said it has, hash of what
- * was sent) is sent until it is acknowledged; then the files go.
+ * between the two (`credit`, raw bytes). What is less than a full chunk is sent at once when the
+ * log was quiet, and otherwise each half second, or each 50 ms where the store says that somebody
+ * reads along. A link that comes up, or goes silent, takes `sent` back to `stored`; chunks are
+ * idempotent. After a restart `stored` begins at 0 and the first acknowledgement moves it to what
+ * the store has: the first chunk on a link is a probe. When the log has ended and everything is
+ * stored, a seal (length, what the store said it has, hash of what was sent) is sent until it is
+ * acknowledged; then the files go.
  *
  * The stream owns every spool that was added to it, from then on until the seal. */
 #ifndef BF_WORKER_STREAM_H

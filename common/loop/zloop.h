@@ -35,6 +35,8 @@ struct zsock_spec {
     bool bind;
     int64_t max_message; /* bytes of one part; more ends the connection; required */
     int hwm;             /* messages, both directions; 0: 1000 */
+    int backlog;         /* messages of one peer that wait for us; 0: hwm */
+    int batch;           /* messages handed over in one turn; 0: 64 */
     /* CURVE. Server: own secret key. Client: own pair and the server's public key. Z85. */
     const char *secret_key, *public_key, *server_key;
     zsock_recv_cb *on_recv;
@@ -56,6 +58,8 @@ int zsock_open(struct zloop *z, const struct zsock_spec *spec, struct zsock **ou
 /* 0 sent; 1 would block, not connected, or peer unknown (nothing was sent); -1 error. A DEALER
  * keeps nothing for later: what was sent before the connection broke may be lost. */
 int zsock_send(struct zsock *s, const struct zpart *part, size_t n, struct err *e) BF_MUST_CHECK;
+/* True: messages stay where they are (with each peer's backlog full, at the peer) until false. */
+void zsock_hold(struct zsock *s, bool hold);
 /* The endpoint really bound (resolves a wildcard port); valid until the socket is closed. */
 const char *zsock_endpoint(const struct zsock *s);
 /* Messages with too many parts that were dropped. */

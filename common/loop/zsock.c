@@ -45,13 +45,14 @@ static int set_options(void *zmq, const struct zsock_spec *spec)
 {
     int64_t max_frame = spec->max_message + (spec->secret_key ? CURVE_OVERHEAD : 0);
     int hwm = spec->hwm ? spec->hwm : DEFAULT_HWM;
+    int backlog = spec->backlog ? spec->backlog : hwm;
     int rc = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(common_options); i++)
         rc |= set_int(zmq, common_options[i].option, common_options[i].value);
     for (size_t i = 0; spec->type == ZMQ_DEALER && i < ARRAY_SIZE(dealer_options); i++)
         rc |= set_int(zmq, dealer_options[i].option, dealer_options[i].value);
-    rc |= set_int(zmq, ZMQ_SNDHWM, hwm) | set_int(zmq, ZMQ_RCVHWM, hwm);
+    rc |= set_int(zmq, ZMQ_SNDHWM, hwm) | set_int(zmq, ZMQ_RCVHWM, backlog);
     rc |= zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &max_frame, sizeof max_frame);
     if (strchr(spec->endpoint, '['))
         rc |= set_int(zmq, ZMQ_IPV6, 1);
@@ -202,6 +203,7 @@ int zsock_open(struct zloop *z, const struct zsock_spec *spec, struct zsock **ou
     s->on_link = spec->on_link;
     s->on_refused = spec->on_refused;
     s->arg = spec->arg;
+    s->batch = spec->batch ? (size_t)spec->batch : BATCH;
     list_add_tail(&z->socks, &s->link);
     zport_open(&s->data, z, s, zmq);
     s->ports++;
@@ -278,7 +280,7 @@ static bool receive_some(struct zsock *s)
     zmq_msg_t msg[ZLOOP_MAX_PARTS];
     size_t n, count = 0;
 
-    while (count < BATCH && s->data.zmq && (n = receive(s, msg)) > 0) {
+    while (count < s->batch && !s->held && s->data.zmq && (n = receive(s, msg)) > 0) {
         count++;
         if (n > ZLOOP_MAX_PARTS) {
             s->dropped++;
@@ -371,6 +373,12 @@ bool zsock_work(struct zsock *s)
     bool messages = receive_some(s);
 
     return events || messages;
+}
+
+void zsock_hold(struct zsock *s, bool hold)
+{
+    s->held = hold;
+    s->data.z->dirty = s->data.z->dirty || !hold;
 }
 
 const char *zsock_endpoint(const struct zsock *s)

@@ -11,6 +11,8 @@ struct zsock {
     unsigned ports;   /* handles not yet closed */
     bool up;          /* as on_link said last */
     bool told;        /* why the present attempt to connect failed */
+    bool held;
+    size_t batch; /* messages handed over in one turn */
     uint64_t dropped;
     char endpoint[256];
     zsock_recv_cb *on_recv;

@@ -6,6 +6,9 @@
  *                                   ├─ not following ──► end
  *                                   └─ wait for farm_log, or a second ──► fetch
  *
+ * The scheduler is told who is followed (farm_follow): only such logs are notified of, and their
+ * workers send what they have sooner.
+ *
  * A follower outlives PostgreSQL's absence. A slow client is waited for: the next chunks are
  * fetched when it has read the last. */
 #include "common/base/clock.h"
@@ -17,7 +20,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define POLL BF_SEC /* behind notifications */
+#define POLL BF_SEC        /* behind notifications */
+#define TELL (10 * BF_SEC) /* the scheduler believes it for half a minute that somebody follows */
 /* Chunks may hold a line or 256 KiB: as many are fetched at once as give about FETCH_BYTES. */
 #define FETCH_BYTES ((size_t)512 << 10)
 #define CHUNKS_MIN 4 /* at most 1 MiB of text */
@@ -34,8 +38,10 @@ struct follow {
     int chunks;   /* of the next fetch */
     struct str text;
     size_t sent; /* of text */
-    bool fetching, over, broken;
-    bool gone; /* the client; freed when the fetch has come back */
+    bool fetching, waiting, over, broken;
+    bool again;   /* woken meanwhile */
+    bf_time told; /* the scheduler, that somebody follows */
+    bool gone;    /* the client; freed when the fetch has come back */
 };
 
 static void follow_free(struct follow *f)
@@ -99,8 +105,10 @@ static void take_rows(struct follow *f, const PGresult *rows)
         logtext_end(number_at(rows, 0, 1), f->next, &f->text);
     if (ended || !f->follow)
         f->over = true;
-    else if (!f->a->stopping)
-        watch_add(f->a->watch, &f->w);
+    else if (f->again)
+        fetch(f);
+    else
+        f->waiting = true;
 }
 
 static void on_chunks(void *arg, PGresult *rows, const struct err *e)
@@ -118,10 +126,26 @@ static void on_chunks(void *arg, PGresult *rows, const struct err *e)
     else if (!f->follow || f->a->stopping || e->kind != ERR_TEMPORARY)
         f->broken = true;
     else
-        watch_add(f->a->watch, &f->w); /* until PostgreSQL is back */
+        f->waiting = true; /* until PostgreSQL is back */
     PQclear(rows);
     if (f->text.len || f->over || f->broken)
         request_wake(f->r);
+}
+
+static void on_told(void *arg, PGresult *rows, const struct err *e)
+{
+    (void)arg, (void)e; /* the poll is behind it */
+    PQclear(rows);
+}
+
+static void tell(struct follow *f)
+{
+    const char *values[] = {f->attempt};
+
+    if (!f->follow || (f->told && clock_mono() - f->told < TELL))
+        return;
+    f->told = clock_mono();
+    pool_query(f->a->pool, SQL_FOLLOW, 1, values, on_told, NULL);
 }
 
 static void fetch(struct follow *f)
@@ -129,8 +153,9 @@ static void fetch(struct follow *f)
     char next[24], chunks[12];
     const char *values[] = {f->attempt, next, chunks};
 
-    watch_del(&f->w);
+    f->waiting = f->again = false;
     f->fetching = true;
+    tell(f);
     snprintf(next, sizeof next, "%" PRId64, f->next);
     snprintf(chunks, sizeof chunks, "%d", f->chunks);
     pool_query(f->a->pool, SQL_LOG, 3, values, on_chunks, f);
@@ -144,8 +169,10 @@ static void on_wake(struct watcher *w)
         watch_del(w);
         f->broken = true;
         request_wake(f->r);
-    } else {
+    } else if (f->waiting) {
         fetch(f);
+    } else {
+        f->again = true;
     }
 }
 
@@ -164,7 +191,7 @@ static ssize_t read_text(void *arg, char *buf, size_t max)
             return STREAM_END;
         if (f->broken)
             return STREAM_ABORT;
-        if (!f->fetching && list_is_empty(&f->w.link))
+        if (!f->fetching && !f->waiting)
             fetch(f);
         return STREAM_LATER;
     }
@@ -198,6 +225,8 @@ static void on_attempt(void *arg, PGresult *rows, const struct err *e)
         snprintf(f->attempt, sizeof f->attempt, "%s", PQgetvalue(rows, 0, 0));
         snprintf(f->w.key, sizeof f->w.key, "%s", f->attempt);
         f->unpacker = logtext_new();
+        if (f->follow)
+            watch_add(f->a->watch, &f->w);
         request_stream(f->r, "text/plain; charset=utf-8", &log_stream, f);
     } else {
         if (rows)

@@ -76,5 +76,7 @@
     "FROM dashboard.attempts t "                                                         \
     "LEFT JOIN dashboard.job_log($1::uuid, $2::bigint, $3::int) c ON true "              \
     "WHERE t.id = $1::uuid ORDER BY c.byte_offset"
+/* Attempt $1 is followed. */
+#define SQL_FOLLOW "SELECT pg_notify('farm_follow', $1)"
 
 #endif
