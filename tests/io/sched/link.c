@@ -104,7 +104,7 @@ Test(link, what_the_registry_has_lost_is_built_again)
     hub_start(&h);
     hand_open(&w, &h, "w", true);
     w.result = hand_until_work(&w); /* the build of the first image, then its test or another */
-    while (speaks_of(&w, "\"kind\": \"build\"")) {
+    while (speaks_of(&w, "\"kind\":\"build\"")) {
         cr_assert_eq(settle(&w), BOOTFARM__ACK_KIND__ACK_ACCEPTED);
         w.result = hand_until_work(&w);
     }

@@ -218,3 +218,152 @@ Test(core_policy, an_empty_turn_costs_nothing)
     cr_assert_eq(k.w->hot.n, 0);
     kit_release(&k);
 }
+
+/* ---- requests and pressure ---------------------------------------------------------------------
+ */
+
+static struct worker_report with_memory(int64_t id, unsigned slots, uint64_t mib)
+{
+    struct worker_report r = kit_says(id, slots);
+    r.memory_free_mib = mib;
+    return r;
+}
+
+static void big_job(int64_t id, unsigned mib)
+{
+    struct job_row row = kit_row(id, JOB_BUILD, id);
+    row.memory_mib = mib;
+    kit_job(&k, row);
+}
+
+Test(core_policy, memory_is_asked_of_who_has_it)
+{
+    start(3);
+    kit_worker(&k, 1, 1, ROLES);
+    kit_report(&k, with_memory(1, 4, 2048)); /* more slots, too little memory */
+    kit_worker(&k, 2, 1, ROLES);
+    kit_report(&k, with_memory(2, 2, 8192));
+    forget(&k);
+    big_job(1, 4096);
+    big_job(2, 6000); /* the first was promised 4 of the 8 GiB */
+    kit_simple(&k, 3, JOB_BUILD, 3);
+    kit_commit(&k);
+    expect(&k, "ready 1\n"
+               "ready 2\n"
+               "ready 3\n"
+               "claim 1 on 2\n"
+               "wait 2 pressure: w1\n"
+               "claim 3 on 1\n"
+               "orders 2\n"
+               "orders 1\n");
+    kit_report(&k, with_memory(1, 4, 16384));
+    expect(&k, "claim 2 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, processors_are_asked_of_who_has_them)
+{
+    start(1);
+    worker(1, 1, ROLES, 1);
+    struct worker_report r = kit_says(1, 1);
+    r.cpus = 4;
+    kit_report(&k, r);
+    forget(&k);
+    struct job_row row = kit_row(1, JOB_BUILD, 1);
+    row.cpus = 8;
+    kit_job(&k, row);
+    kit_commit(&k);
+    expect(&k, "ready 1\nwait 1 worker: no worker for build at hub, amd64, with 8 processors\n");
+    r.cpus = 8;
+    kit_report(&k, r);
+    expect(&k, "seen 1 connected\nclaim 1 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, who_stalls_gets_nothing_more_but_one_when_idle)
+{
+    start(3);
+    k.w->config.max_memory_psi = 2000;
+    kit_worker(&k, 1, 1, ROLES);
+    struct worker_report r = kit_says(1, 3);
+    r.memory_psi = 2500;
+    kit_report(&k, r);
+    forget(&k);
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_simple(&k, 2, JOB_BUILD, 2);
+    kit_commit(&k);
+    expect(&k, "ready 1\n"
+               "ready 2\n"
+               "claim 1 on 1\n"
+               "wait 2 pressure: w1\n"
+               "orders 1\n");
+    r.memory_psi = 100;
+    kit_report(&k, r);
+    expect(&k, "claim 2 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, who_is_full_is_under_pressure)
+{
+    start(1);
+    k.w->config.disk_floor_mib = 256;
+    worker(1, 1, ROLES, 1);
+    struct worker_report r = kit_says(1, 1);
+    r.disk_free_mib = 100;
+    kit_report(&k, r);
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_commit(&k);
+    expect(&k, "seen 1 draining\nready 1\nwait 1 pressure: w1\n");
+    r.disk_free_mib = 1000;
+    kit_report(&k, r);
+    expect(&k, "seen 1 connected\nclaim 1 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+/* Even where it has the most free slots, and the parent's image. */
+Test(core_policy, who_failed_a_job_gets_it_last)
+{
+    start(1);
+    worker(1, 1, ROLES, 4);
+    worker(2, 1, ROLES, 1);
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_commit(&k);
+    expect(&k, "ready 1\nclaim 1 on 1\norders 1\n");
+    kit_ends(&k, 1, 4, 1, OUTCOME_FAILED, FAIL_INFRA);
+    kit_commit(&k);
+    forget(&k);
+    kit_at(&k, 6);
+    expect(&k, "again 1\nclaim 1 on 2\norders 2\n");
+    kit_release(&k);
+}
+
+/* ---- order -------------------------------------------------------------------------------------
+ */
+
+Test(core_policy, the_longer_chain_first_and_age_in_the_end)
+{
+    start(0);
+    kit_image(&k, (struct image_spec){.id = 1, .name = "leaf"});
+    kit_image(&k, (struct image_spec){.id = 2, .name = "base"});
+    kit_image(&k, (struct image_spec){.id = 3, .name = "child", .parent = 2});
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_simple(&k, 2, JOB_BUILD, 2);
+    kit_commit(&k);
+    forget(&k);
+    kit_worker(&k, 1, 1, ROLES);
+    kit_hello(&k, 1, 1);
+    expect(&k, "seen 1 connected\nclaim 2 on 1\nwait 1 busy\norders 1\n");
+    kit_at(&k, 40); /* within its lease */
+    kit_image(&k, (struct image_spec){.id = 4, .name = "old leaf"});
+    kit_image(&k, (struct image_spec){.id = 5, .name = "another base"});
+    kit_image(&k, (struct image_spec){.id = 6, .name = "child", .parent = 5});
+    kit_simple(&k, 5, JOB_BUILD, 5);
+    struct job_row late = kit_row(4, JOB_BUILD, 4);
+    late.created_at = k.now - 3600 * BF_SEC; /* longer than the chain */
+    kit_job(&k, late);
+    kit_commit(&k);
+    forget(&k);
+    kit_ends(&k, 1, 1, 2, OUTCOME_SUCCEEDED, FAIL_NONE);
+    expect(&k, "finish 2 succeeded\nclaim 4 on 1\norders 1\n");
+    kit_release(&k);
+}
