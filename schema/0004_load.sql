@@ -39,7 +39,7 @@ END $$;
 
 CREATE FUNCTION farm.load_images(ids bigint[])
 RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text, recipe text, tests_key text, passing_digest text,
-               passing_repository text, parents bigint[], bases bigint[], removed boolean, barred boolean) LANGUAGE sql STABLE AS $$
+               passing_repository text, parents bigint[], bases bigint[], removed boolean, barred boolean, repo_weight int, build_ms int, test_ms int) LANGUAGE sql STABLE AS $$
     WITH asked AS (
         SELECT unnest(ids) AS id
         UNION
@@ -53,12 +53,19 @@ RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text,
     SELECT a.id, i.id, p.slug || ':' || i.name || '@' || r.name, p.id, a.arch, a.recipe, a.tests_key, a.passing_digest, a.passing_repository,
            ARRAY(SELECT e.parent_arch_id FROM farm.image_parent e WHERE e.image_arch_id = a.id ORDER BY 1),
            ARRAY(SELECT e.base_id FROM farm.image_base e WHERE e.image_arch_id = a.id ORDER BY 1),
-           a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL, coalesce(i.spec->'publish'->>'when' = 'never', false)
+           a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL, coalesce(i.spec->'publish'->>'when' = 'never', false),
+           1, coalesce(t.build, 0), coalesce(t.test, 0)
       FROM asked q
       JOIN farm.image_arch a ON a.id = q.id
       JOIN farm.image i ON i.id = a.image_id
       JOIN farm.ref r ON r.id = i.ref_id
       JOIN farm.repo p ON p.id = r.repo_id
+     CROSS JOIN LATERAL (       -- what the last three of each took; the brain goes on from there
+          SELECT avg(n.ms) FILTER (WHERE n.kind = 'build')::int AS build, avg(n.ms) FILTER (WHERE n.kind = 'test')::int AS test
+            FROM (VALUES ('build'), ('test')) k (kind)
+           CROSS JOIN LATERAL (SELECT k.kind, least(extract(epoch FROM s.finished_at - coalesce(s.started_at, s.leased_at)) * 1000, 2000000000) AS ms
+                                 FROM farm.job_fixed f JOIN farm.job_state s ON s.id = f.id
+                                WHERE f.image_arch_id = a.id AND f.kind = k.kind AND s.outcome = 'succeeded' ORDER BY f.id DESC LIMIT 3) n) t
      ORDER BY a.id
 $$;
 
@@ -103,8 +110,12 @@ CREATE VIEW farm.job_row AS
            j.target_site_id, j.run_site_id, v.serial AS revision_serial, j.state, j.reason, j.because, j.forced, j.needs, j.priority,
            farm.us(j.not_before) AS not_before_us, farm.us(j.ready_at) AS ready_at_us, j.attempts, j.losses, j.digest::text AS digest, j.fail_class,
            j.attempt_id, t.worker_id, t.boot_id, t.started_at IS NOT NULL AS started,
-           j.kind = 'test' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra') AS rerun
+           j.kind = 'test' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra') AS rerun,
+           farm.us(j.created_at) AS created_at_us,
+           -- A guest takes its memory when it starts; of a build it is a limit.
+           CASE WHEN j.kind = 'test' AND p.body->'test'->>'boot' <> 'no' THEN least((p.body->'test'->>'memory')::bigint >> 20, 2000000000)::int ELSE 0 END AS memory_mib
       FROM farm.job j
+      JOIN farm.spec p ON p.id = j.spec_id
       JOIN farm.revision v ON v.id = j.revision_id
       LEFT JOIN farm.job_state t ON t.id = j.id AND j.attempt_id IS NOT NULL;
 
@@ -112,7 +123,7 @@ CREATE FUNCTION farm.load_jobs(ids bigint[])
 RETURNS TABLE (id bigint, kind text, image_id bigint, image_arch_id bigint, image_archs bigint[], target_site_id bigint, run_site_id bigint,
                revision_serial bigint, state text, reason text, because text, forced bigint, needs text[], priority int, not_before_us bigint,
                ready_at_us bigint, attempts int, losses int, digest text, fail_class text, attempt_id uuid, worker_id bigint, boot_id uuid,
-               started boolean, rerun boolean) LANGUAGE plpgsql STABLE AS $$
+               started boolean, rerun boolean, created_at_us bigint, memory_mib int) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
     IF ids IS NULL THEN

@@ -78,7 +78,7 @@ SELECT matches(t.do('worker_enroll', jsonb_build_object('name', 'w2', 'site', 'h
 SELECT is(t.do('worker_revoke', '{"name": "hub-1"}'), 'done', 'worker_revoke');
 SELECT results_eq($$SELECT revoked FROM farm.load_workers() WHERE name = 'hub-1'$$, $$VALUES (true)$$, 'revoked');
 SELECT is((SELECT state FROM dashboard.workers WHERE name = 'hub-1'), 'revoked', 'which people see');
-SELECT is(t.do('setting_set', '{"name": "colour", "value": "red"}'), 'refused: there is no setting colour (known are staging_registry, release_registry, curve_public, arch, log_limit, log_keep)', 'a setting that is none');
+SELECT is(t.do('setting_set', '{"name": "colour", "value": "red"}'), 'refused: there is no setting colour (known are staging_registry, release_registry, curve_public, arch, log_limit, log_keep, history_keep)', 'a setting that is none');
 SELECT is(t.do('setting_set', '{"name": "log_limit", "value": "1000"}'), 'done', 'setting_set');
 SELECT is((SELECT value FROM dashboard.settings WHERE name = 'log_limit'), '1000', 'set');
 SELECT is(t.submit('debug_record', '{"file": "../x"}'), 'debug_record: a trace is named by letters, digits, ''.'', ''_'' and ''-'', not by a path', 'a trace elsewhere');
