@@ -53,6 +53,7 @@ static void set(struct id_table *t, size_t i, int64_t *record, uint16_t h)
     t->hash[i] = h;
 }
 
+/* Its records are not touched: the hash says where each stands, and no two are equal. */
 static void grow(struct id_table *t)
 {
     struct id_table old = *t;
@@ -60,9 +61,13 @@ static void grow(struct id_table *t)
     BUG_ON(t->cap > MOST);
     t->v = xcalloc(t->cap, sizeof(*t->v));
     t->hash = xcalloc(t->cap, sizeof(*t->hash));
-    for (size_t i = 0; i < old.cap; i++) {
-        if (old.v[i])
-            set(t, find(t, *old.v[i]), old.v[i], old.hash[i]);
+    for (size_t k = 0; k < old.cap; k++) {
+        if (!old.v[k])
+            continue;
+        size_t i = old.hash[k] & (t->cap - 1);
+        while (t->v[i])
+            i = (i + 1) & (t->cap - 1);
+        set(t, i, old.v[k], old.hash[k]);
     }
     free(old.v);
     free(old.hash);

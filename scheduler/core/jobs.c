@@ -1,7 +1,7 @@
 /* Rows of jobs, and the one place where a job's state and memberships change. */
 #include "scheduler/core/world.h"
 
-_Static_assert(sizeof(struct job) <= 104, "a chunk of 112 bytes; the promise is 128");
+_Static_assert(sizeof(struct job) <= 104, "the promise is 128");
 
 /* Of the rows that came a step takes so many; brain_deadline says at once while some are left. */
 #define SLICE 1024
@@ -223,7 +223,7 @@ void jobs_bury(struct world *w)
         queue_put(w, j->queue);
         if (!job_has_arch(j))
             free(j->archs);
-        free(j);
+        slab_put(&w->job_slab, j);
     }
     w->grave.n = kept;
 }
@@ -372,7 +372,7 @@ static void take_fields(struct job *j, const struct job_row *row, bf_time now)
 
 static void new_job(struct world *w, const struct job_row *row, struct slot *slot)
 {
-    struct job *j = xcalloc(1, sizeof *j);
+    struct job *j = slab_get(&w->job_slab);
     j->id = row->id;
     j->kind = (uint8_t)row->kind;
     j->state = (uint8_t)row->state;

@@ -11,7 +11,7 @@ static int64_t key_of(struct id128 attempt)
 struct lease *lease_new(struct world *w, struct job *j, struct worker *k, struct id128 attempt,
                         struct id128 boot)
 {
-    struct lease *l = xcalloc(1, sizeof *l);
+    struct lease *l = slab_get(&w->lease_slab);
     l->job = j;
     l->worker = k;
     l->attempt = attempt;
@@ -37,7 +37,7 @@ void lease_end(struct world *w, struct job *j)
     list_del(&l->of_worker);
     l->worker->n_leases--;
     worker_stand(w, l->worker);
-    free(l);
+    slab_put(&w->lease_slab, l);
 }
 
 struct lease *lease_find(const struct world *w, struct id128 attempt)

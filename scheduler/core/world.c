@@ -115,7 +115,7 @@ struct image *world_image(struct world *w, int64_t id)
 {
     struct image *im = idmap_get(&w->images, id);
     if (!im) {
-        im = xcalloc(1, sizeof *im);
+        im = slab_get(&w->image_slab);
         im->id = id;
         idmap_put(&w->images, im);
     }
@@ -126,7 +126,7 @@ struct group *world_group(struct world *w, int64_t id)
 {
     struct group *g = idmap_get(&w->groups, id);
     if (!g) {
-        g = xcalloc(1, sizeof *g);
+        g = slab_get(&w->group_slab);
         g->id = id;
         idmap_put(&w->groups, g);
     }
@@ -290,6 +290,10 @@ struct world *world_new(const struct brain_config *config)
     list_init(&w->buckets);
     list_init(&w->classes);
     list_init(&w->pools);
+    w->job_slab.size = sizeof(struct job);
+    w->lease_slab.size = sizeof(struct lease);
+    w->image_slab.size = sizeof(struct image);
+    w->group_slab.size = sizeof(struct group);
     w->scratch = xmalloc(sizeof *w->scratch);
     str_init(w->scratch);
     w->hot.less = bucket_less;
@@ -306,7 +310,7 @@ static void free_image(struct world *w, struct image *im)
     links_release(&im->parents);
     links_release(&im->children);
     links_release(&im->bases);
-    free(im);
+    slab_put(&w->image_slab, im);
 }
 
 static void free_group(struct world *w, struct group *g)
@@ -319,7 +323,7 @@ static void free_group(struct world *w, struct group *g)
     links_release(&g->tags);
     links_release(&g->archs);
     free(g->name);
-    free(g);
+    slab_put(&w->group_slab, g);
 }
 
 static void free_base(struct base *b)
@@ -350,19 +354,20 @@ static void free_names(struct world *w)
     smap_release(&w->names);
 }
 
-static void free_job(struct job *j)
+static void free_job(struct world *w, struct job *j)
 {
-    free(j->lease);
+    if (j->lease)
+        slab_put(&w->lease_slab, j->lease);
     if (!job_has_arch(j))
         free(j->archs);
-    free(j);
+    slab_put(&w->job_slab, j);
 }
 
 static void free_maps(struct world *w)
 {
     void *v;
     for (struct idmap_pos pos = {0}; (v = idmap_next(&w->jobs, &pos)) != NULL;)
-        free_job(v);
+        free_job(w, v);
     for (struct idmap_pos pos = {0}; (v = idmap_next(&w->bases, &pos)) != NULL;)
         free_base(v);
     for (struct idmap_pos pos = {0}; (v = idmap_next(&w->images, &pos)) != NULL;)
@@ -379,6 +384,10 @@ static void free_maps(struct world *w)
     idmap_release(&w->mades);
     free_sites(w);
     free_names(w);
+    slab_release(&w->job_slab);
+    slab_release(&w->lease_slab);
+    slab_release(&w->image_slab);
+    slab_release(&w->group_slab);
 }
 
 void world_free(struct world *w)

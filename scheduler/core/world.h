@@ -26,6 +26,7 @@
 #include "scheduler/core/idmap.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/links.h"
+#include "scheduler/core/slab.h"
 
 /* Capability names, sorted, each once. */
 struct names {
@@ -307,6 +308,7 @@ struct world {
     bool listened;  /* for a full lease since then */
     bf_time loaded_at;
     struct effects *out; /* of the step under way */
+    struct slab job_slab, lease_slab, image_slab, group_slab;
     struct str *scratch; /* of keys.c */
 
     struct map sites;
