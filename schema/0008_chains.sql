@@ -10,20 +10,26 @@ CREATE TYPE farm.wanted_job AS (
     because_of     text
 );
 
+-- PL/pgSQL, as elsewhere in what a turn calls: SQL functions that are not inlined are parsed and planned anew in each statement.
+
 -- place.site, else the hub; NULL in a farm without either.
-CREATE FUNCTION farm.run_site(spec jsonb) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT coalesce((SELECT s.id FROM farm.site s WHERE s.name = spec->'place'->>'site'),
-                    (SELECT s.id FROM farm.site s WHERE s.kind = 'hub' ORDER BY s.id LIMIT 1))
-$$;
+CREATE FUNCTION farm.run_site(spec jsonb) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce((SELECT s.id FROM farm.site s WHERE s.name = spec->'place'->>'site'),
+                        (SELECT s.id FROM farm.site s WHERE s.kind = 'hub' ORDER BY s.id LIMIT 1)));
+END $$;
 
 -- Capabilities: place.needs, of which kvm matters to the boot test only; secrets are at the worker that builds.
-CREATE FUNCTION farm.job_needs(kind text, spec jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
-    SELECT coalesce(array_agg(DISTINCT n.need ORDER BY n.need), '{}')
-      FROM (SELECT e.need FROM jsonb_array_elements_text(coalesce(spec->'place'->'needs', '[]')) e (need)
-             WHERE kind = 'test' OR (kind = 'build' AND e.need <> 'kvm')
-            UNION ALL
-            SELECT 'secret:' || e.name FROM jsonb_array_elements_text(coalesce(spec->'build'->'secrets', '[]')) e (name) WHERE kind = 'build') n
-$$;
+CREATE FUNCTION farm.job_needs(kind text, spec jsonb) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(DISTINCT n.need ORDER BY n.need), '{}')
+          FROM (SELECT e.need FROM jsonb_array_elements_text(coalesce(spec->'place'->'needs', '[]')) e (need)
+                 WHERE kind = 'test' OR (kind = 'build' AND e.need <> 'kvm')
+                UNION ALL
+                SELECT 'secret:' || e.name FROM jsonb_array_elements_text(coalesce(spec->'build'->'secrets', '[]')) e (name) WHERE kind = 'build') n);
+END $$;
 
 -- Makes the jobs, all waiting, in the order of the array, and returns their ids. The spec of today is what they are made for.
 CREATE FUNCTION farm.add_jobs(wanted farm.wanted_job[], forced bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
@@ -115,18 +121,20 @@ $$;
 
 -- One job for each of the kinds and each architecture or site of an image, in the order of the chain.
 CREATE FUNCTION farm.chain(image_id bigint, kinds text[], revision bigint, because text, because_of text, only_arch bigint DEFAULT NULL, only_site bigint DEFAULT NULL)
-RETURNS farm.wanted_job[] LANGUAGE sql STABLE AS $$
-    SELECT coalesce(array_agg((c.kind, chain.image_id, c.arch, c.site, revision, because, because_of)::farm.wanted_job ORDER BY c.step, c.arch, c.site), '{}')
-      FROM (SELECT k.step, k.kind, a.id AS arch, NULL::bigint AS site
-              FROM (VALUES (1, 'build'), (2, 'test')) k (step, kind), farm.image_arch a
-             WHERE a.image_id = chain.image_id AND a.removed_at IS NULL AND (only_arch IS NULL OR a.id = only_arch)
-            UNION ALL
-            SELECT 3, 'publish', NULL, NULL
-            UNION ALL
-            SELECT 4, 'mirror', NULL, t.site_id
-              FROM farm.image_site t WHERE t.image_id = chain.image_id AND (only_site IS NULL OR t.site_id = only_site)) c
-     WHERE c.kind = ANY (kinds)
-$$;
+RETURNS farm.wanted_job[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg((c.kind, chain.image_id, c.arch, c.site, revision, because, because_of)::farm.wanted_job ORDER BY c.step, c.arch, c.site), '{}')
+          FROM (SELECT k.step, k.kind, a.id AS arch, NULL::bigint AS site
+                  FROM (VALUES (1, 'build'), (2, 'test')) k (step, kind), farm.image_arch a
+                 WHERE a.image_id = chain.image_id AND a.removed_at IS NULL AND (only_arch IS NULL OR a.id = only_arch)
+                UNION ALL
+                SELECT 3, 'publish', NULL, NULL
+                UNION ALL
+                SELECT 4, 'mirror', NULL, t.site_id
+                  FROM farm.image_site t WHERE t.image_id = chain.image_id AND (only_site IS NULL OR t.site_id = only_site)) c
+         WHERE c.kind = ANY (kinds));
+END $$;
 
 -- A registry has lost `lost`, which the job was to test, publish, mirror or build on. It counts as never built; the farm parents that it was
 -- are made again, and the chain of the job from where it broke up to the job's own kind. What lives already is not doubled.
