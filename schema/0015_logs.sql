@@ -81,10 +81,11 @@ END $$;
 -- ---- writing ---------------------------------------------------------------------------------------------------------------------------------
 
 -- Everything before this offset is stored, or was left out and says so.
-CREATE FUNCTION farm.log_end(attempt uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT coalesce((SELECT c.byte_offset + c.raw_bytes FROM farm.attempt t JOIN farm.log_chunk c ON c.day = farm.log_day(t.leased_at) AND c.attempt_id = t.id
-                      WHERE t.id = attempt ORDER BY c.byte_offset DESC LIMIT 1), 0)
-$$;
+CREATE FUNCTION farm.log_end(attempt uuid) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce((SELECT c.byte_offset + c.raw_bytes FROM farm.attempt t JOIN farm.log_chunk c ON c.day = farm.log_day(t.leased_at) AND c.attempt_id = t.id
+                      WHERE t.id = attempt ORDER BY c.byte_offset DESC LIMIT 1), 0);
+END $$;
 
 -- Where the log of an attempt lies; NULL: no such attempt, or its day is no longer kept.
 CREATE FUNCTION farm.log_home(attempt uuid) RETURNS date LANGUAGE sql STABLE AS $$
@@ -120,6 +121,7 @@ BEGIN
     IF home IS NULL THEN
         RETURN NULL;
     END IF;
+    PERFORM farm.log_add_day(home);      -- log_days has made it, usually
     log_end := farm.log_end(attempt);
     IF byte_offset - gap > log_end OR byte_offset < log_end OR raw + gap = 0 OR EXISTS (SELECT FROM farm.log_seal l WHERE l.attempt_id = attempt) THEN
         RETURN log_end;
@@ -223,6 +225,7 @@ BEGIN
             RETURN false;
         END IF;
         IF log_end < length THEN
+            PERFORM farm.log_add_day(home);
             INSERT INTO farm.log_chunk (day, attempt_id, byte_offset, raw_bytes, gap_bytes, data)
             VALUES (home, attempt, log_seal.length, 0, log_seal.length - log_end, '');
         END IF;
