@@ -63,7 +63,7 @@ static void stamp(struct author *a)
 
 static void apt_get(struct author *a)
 {
-    str_addf(a->out, "Get:%u http://deb.debian.org/debian bookworm/main amd64 ", ++a->step);
+    str_addf(a->out, "Get:%u http://mirror.example/debian bookworm/main amd64 ", ++a->step);
     package(a);
     str_addf(a->out, " amd64 ");
     version(a);
