@@ -4,7 +4,6 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/base/vec.h"
 #include "proto/wire.h"
 #include "scheduler/store_pg.h"
 #include <stdio.h>
@@ -16,8 +15,6 @@
 #define CREDIT_MAX (512U << 10)
 #define TURN_MESSAGES 8 /* taken from the socket before others have their turn */
 #define PEER_BACKLOG 16 /* messages of one worker that wait in the socket */
-#define FOLLOWED_MAX 256
-#define FOLLOWED_FOR (30 * BF_SEC) /* the reader says it again each 10 s */
 
 /* One message that waits for PostgreSQL, or is on its way. */
 struct entry {
@@ -30,22 +27,17 @@ struct entry {
     uint8_t route[255];
 };
 
-struct followed {
-    struct id128 attempt;
-    bf_time until;
-};
-
 struct logs {
     struct logs_config cfg;
     struct db *db;
     struct zsock *sock;
     struct roster *roster;
+    struct followers *followers;
     int64_t term;
     uint64_t epoch;
     struct list queue, flying;
-    size_t queued;                 /* bytes in both */
-    size_t n_chunks;               /* of `flying`: they come before the seals */
-    VEC(struct followed) followed; /* at most FOLLOWED_MAX; a log that is not here is polled */
+    size_t queued;   /* bytes in both */
+    size_t n_chunks; /* of `flying`: they come before the seals */
     bool busy;
     bf_time complained; /* a peer must not fill our log */
     bool singly;        /* the last batch was refused for one entry's content: find it */
@@ -69,14 +61,6 @@ static uint32_t credit(const struct logs *l)
     return CREDIT_MIN + (uint32_t)((CREDIT_MAX - CREDIT_MIN) * room);
 }
 
-static bool is_followed(const struct logs *l, struct id128 attempt)
-{
-    vec_for_each (i, &l->followed)
-        if (id128_eq(l->followed.v[i].attempt, attempt))
-            return l->followed.v[i].until > clock_mono();
-    return false;
-}
-
 static void answer(struct logs *l, struct entry *x, const struct st_log_state *s)
 {
     wire_log_ack ack = BOOTFARM__LOG_ACK__INIT;
@@ -87,7 +71,7 @@ static void answer(struct logs *l, struct entry *x, const struct st_log_state *s
     ack.credit_bytes = credit(l);
     ack.sealed = s->sealed;
     ack.unknown = !s->known;
-    ack.followed = is_followed(l, x->attempt);
+    ack.followed = followers_has(l->followers, x->attempt);
     if (wire_encode(WIRE_LOG_ACK, &ack.base, &frame, &e) == 0) {
         struct zpart parts[] = {{x->route, x->route_len}, {frame.p, frame.len}};
         if (zsock_send(l->sock, parts, ARRAY_SIZE(parts), &e) < 0)
@@ -136,8 +120,10 @@ static void answer_chunks(struct logs *l, const PGresult *rows)
         struct st_log_state s;
         struct id128 attempt;
         struct entry *x = st_read_log_row(rows, row, &attempt, &s) ? last_chunk(l, attempt) : NULL;
-        if (x)
-            answer(l, x, &s);
+        if (!x)
+            continue;
+        answer(l, x, &s);
+        followers_tell(l->followers, attempt);
     }
 }
 
@@ -207,8 +193,7 @@ static void on_batch(void *arg, const struct db_reply *r)
 static void add_chunks(struct logs *l, struct db_tx *tx)
 {
     struct st_log_chunk chunk[BATCH_ENTRIES];
-    struct id128 followed[BATCH_ENTRIES];
-    size_t n = 0, n_followed = 0;
+    size_t n = 0;
     list_for_each (it, &l->flying) {
         struct entry *x = container_of(it, struct entry, node);
         if (n == l->n_chunks)
@@ -216,11 +201,9 @@ static void add_chunks(struct logs *l, struct db_tx *tx)
         const wire_log_chunk *c = x->msg.log_chunk;
         chunk[n++] = (struct st_log_chunk){x->attempt,   x->worker,    c->offset,  c->raw_bytes,
                                            c->gap_bytes, c->data.data, c->data.len};
-        if (is_followed(l, x->attempt))
-            followed[n_followed++] = x->attempt;
     }
     if (n)
-        st_log_put(tx, chunk, n, followed, n_followed);
+        st_log_put(tx, chunk, n);
 }
 
 static void add_seals(struct logs *l, struct db_tx *tx)
@@ -335,39 +318,12 @@ void logs_set_term(struct logs *l, int64_t term)
         zsock_hold(l->sock, false);
 }
 
-/* Forgets those that nobody has named for a while, to have room for one. */
-static struct followed *new_followed(struct logs *l, bf_time now)
-{
-    size_t kept = 0;
-    vec_for_each (i, &l->followed)
-        if (l->followed.v[i].until > now)
-            l->followed.v[kept++] = l->followed.v[i];
-    l->followed.n = kept;
-    return kept < FOLLOWED_MAX ? vec_push(&l->followed) : NULL;
-}
-
-void logs_on_follow(struct logs *l, const char *attempt)
-{
-    struct followed *f = NULL;
-    struct id128 id;
-    bf_time now = clock_mono();
-    if (id128_parse(attempt, &id))
-        return;
-    vec_for_each (i, &l->followed)
-        if (id128_eq(l->followed.v[i].attempt, id))
-            f = &l->followed.v[i];
-    if (!f)
-        f = new_followed(l, now);
-    if (f)
-        *f = (struct followed){.attempt = id, .until = now + FOLLOWED_FOR};
-}
-
 const char *logs_endpoint(const struct logs *l)
 {
     return zsock_endpoint(l->sock);
 }
 
-int logs_open(struct zloop *z, struct db *db, struct roster *roster,
+int logs_open(struct zloop *z, struct db *db, struct roster *roster, struct followers *followers,
               const struct logs_config *config, struct logs **out, struct err *e)
 {
     struct logs *l = xcalloc(1, sizeof *l);
@@ -383,6 +339,7 @@ int logs_open(struct zloop *z, struct db *db, struct roster *roster,
     l->cfg = *config;
     l->db = db;
     l->roster = roster;
+    l->followers = followers;
     list_init(&l->queue);
     list_init(&l->flying);
     if (zsock_open(z, &spec, &l->sock, e)) {
@@ -399,6 +356,5 @@ void logs_close(struct logs *l)
         return;
     logs_set_term(l, 0);
     zsock_close(l->sock);
-    vec_release(&l->followed);
     free(l);
 }

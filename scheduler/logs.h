@@ -10,6 +10,7 @@
 
 #include "common/loop/zloop.h"
 #include "scheduler/db.h"
+#include "scheduler/followers.h"
 #include "scheduler/roster.h"
 
 struct logs; /* opaque */
@@ -20,15 +21,12 @@ struct logs_config {
     size_t max_queue;       /* bytes that wait for PostgreSQL */
 };
 
-/* `db` is a connection of their own and must outlive them. */
-int logs_open(struct zloop *z, struct db *db, struct roster *roster,
+/* `db` is a connection of their own; all must outlive them. */
+int logs_open(struct zloop *z, struct db *db, struct roster *roster, struct followers *followers,
               const struct logs_config *config, struct logs **out, struct err *e) BF_MUST_CHECK;
 const char *logs_endpoint(const struct logs *l);
 /* term 0: standby, says nothing. */
 void logs_set_term(struct logs *l, int64_t term);
-/* Somebody reads this attempt's log (its id, as text) as it grows: for half a minute its worker is
- * asked to send soon, and `farm_log` is notified of what was stored. */
-void logs_on_follow(struct logs *l, const char *attempt);
 /* After db_close. Accepts NULL. */
 void logs_close(struct logs *l);
 

@@ -7,6 +7,7 @@
 #include "scheduler/blobs.h"
 #include "scheduler/commands.h"
 #include "scheduler/farm.h"
+#include "scheduler/followers.h"
 #include "scheduler/home.h"
 #include "scheduler/lead.h"
 #include "scheduler/link.h"
@@ -26,10 +27,11 @@ struct sched {
     const struct options *opt;
     struct home home;
     char public_key[41], secret_key[41];
-    struct db *ctl;  /* leadership, notifications, commands, phases, keys of workers */
-    struct db *hot;  /* turns of the farm */
-    struct db *slow; /* repositories, plans, bases */
-    struct db *log;  /* logs; the only one whose loss leaves the world as it is */
+    struct db *ctl;     /* leadership, notifications, commands, phases, keys of workers */
+    struct db *hot;     /* turns of the farm */
+    struct db *slow;    /* repositories, plans, bases */
+    struct db *log;     /* logs; the only one whose loss leaves the world as it is */
+    struct db *readers; /* of logs: who follows which */
     struct zloop *z;
     struct roster *roster;
     struct lead *lead;
@@ -38,6 +40,7 @@ struct sched {
     struct link *link;
     struct logs *logs;
     struct log_days *log_days;
+    struct followers *followers;
     struct registry *registry;
     struct blobs *blobs;
     struct watch *watch;
@@ -246,7 +249,7 @@ static void on_follow(void *arg, const char *channel, const char *payload)
     struct sched *s = arg;
     (void)channel;
     if (!s->closing)
-        logs_on_follow(s->logs, payload);
+        followers_add(s->followers, payload);
 }
 
 static const char *const listen_to_readers[] = {"LISTEN farm_follow", NULL};
@@ -284,13 +287,19 @@ static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
     const struct db_config log = {.conninfo = s->opt->database,
                                   .name = "bootfarm-scheduler logs",
                                   .settings = SESSION "-c statement_timeout=30s",
-                                  .first = listen_to_readers,
                                   .max_queue = 10,
-                                  .deadline = 3 * OTHER_DEADLINE,
-                                  .on_notify = on_follow,
-                                  .arg = s};
+                                  .deadline = 3 * OTHER_DEADLINE};
+    const struct db_config readers = {.conninfo = s->opt->database,
+                                      .name = "bootfarm-scheduler readers",
+                                      .settings = SESSION "-c statement_timeout=10s",
+                                      .first = listen_to_readers,
+                                      .max_queue = 10,
+                                      .deadline = OTHER_DEADLINE,
+                                      .on_notify = on_follow,
+                                      .arg = s};
     if (db_open(loop, &ctl, &s->ctl, e) || db_open(loop, &hot, &s->hot, e) ||
-        db_open(loop, &slow, &s->slow, e) || db_open(loop, &log, &s->log, e))
+        db_open(loop, &slow, &s->slow, e) || db_open(loop, &log, &s->log, e) ||
+        db_open(loop, &readers, &s->readers, e))
         return -1;
     return 0;
 }
@@ -349,6 +358,7 @@ static void make_watch(uv_loop_t *loop, struct sched *s)
                                                 .on_changed = on_base_changed,
                                                 .arg = s});
     s->log_days = log_days_new(loop, s->log);
+    s->followers = followers_new(s->readers);
     s->rebuilds = rebuilds_new(loop, s->slow, o->base_window, on_rebuilds, s);
 }
 
@@ -365,7 +375,7 @@ static int open_sockets(uv_loop_t *loop, struct sched *s, struct err *e)
                                         .arg = s},
                   &s->link, e))
         return err_wrap(e, "listen = %s", s->opt->listen);
-    if (logs_open(s->z, s->log, s->roster,
+    if (logs_open(s->z, s->log, s->roster, s->followers,
                   &(struct logs_config){.endpoint = s->opt->listen_log,
                                         .secret_key = s->secret_key,
                                         .max_queue = (size_t)s->opt->log_queue},
@@ -403,6 +413,7 @@ void sched_close(struct sched *s)
     db_close(s->hot);
     db_close(s->slow);
     db_close(s->log);
+    db_close(s->readers);
     db_close(s->ctl);
     commands_free(s->commands);
     watch_free(s->watch);
@@ -413,6 +424,7 @@ void sched_close(struct sched *s)
     link_close(s->link);
     log_days_free(s->log_days);
     logs_close(s->logs);
+    followers_free(s->followers);
     farm_free(s->farm);
     record_free(s->record);
     lead_free(s->lead);

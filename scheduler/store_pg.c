@@ -214,10 +214,9 @@ void st_rebuilds_due(struct db_tx *tx, bf_time window)
     call_interval(tx, "select farm.rebuilds_due($1::interval)", window);
 }
 
-void st_log_put(struct db_tx *tx, const struct st_log_chunk *chunk, size_t n,
-                const struct id128 *followed, size_t n_followed)
+void st_log_put(struct db_tx *tx, const struct st_log_chunk *chunk, size_t n)
 {
-    enum { ATTEMPT, WORKER, OFFSET, RAW, GAP, DATA, FOLLOWED, PARAMS };
+    enum { ATTEMPT, WORKER, OFFSET, RAW, GAP, DATA, PARAMS };
     struct str a[PARAMS];
     struct db_param p[PARAMS];
     for (int k = 0; k < PARAMS; k++)
@@ -232,17 +231,24 @@ void st_log_put(struct db_tx *tx, const struct st_log_chunk *chunk, size_t n,
         pga_i64(&a[GAP], (int64_t)c->gap);
         pgb_bytes(&a[DATA], c->data, c->n);
     }
-    for (size_t i = 0; i < n_followed; i++)
-        pga_id(&a[FOLLOWED], followed[i]);
     for (int k = 0; k < PARAMS; k++)
         p[k] = k == DATA ? (struct db_param){.p = a[k].p, .n = a[k].len, .binary = true}
                          : text_param(pga_end(&a[k]));
     db_add(tx,
            "select * from farm.log_put($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], "
-           "$5::bigint[], $6::bytea[], $7::uuid[])",
+           "$5::bigint[], $6::bytea[])",
            p, ARRAY_SIZE(p));
     for (int k = 0; k < PARAMS; k++)
         str_release(&a[k]);
+}
+
+void st_log_tell(struct db_tx *tx, const struct id128 *attempt, size_t n)
+{
+    struct str a = STR_INIT;
+    for (size_t i = 0; i < n; i++)
+        pga_id(&a, attempt[i]);
+    call_text(tx, "select farm.log_tell($1::uuid[])", pga_end(&a));
+    str_release(&a);
 }
 
 void st_log_days(struct db_tx *tx)

@@ -127,10 +127,11 @@ struct st_log_chunk {
     const void *data;
     size_t n;
 };
-/* Chunks of many logs, those of one log in order. Those who wait for the logs of `followed` are
- * told. Answers a row for each attempt (st_read_log_row). */
-void st_log_put(struct db_tx *tx, const struct st_log_chunk *chunk, size_t n,
-                const struct id128 *followed, size_t n_followed);
+/* Chunks of many logs, those of one log in order. Answers a row for each attempt
+ * (st_read_log_row). */
+void st_log_put(struct db_tx *tx, const struct st_log_chunk *chunk, size_t n);
+/* To those who read these logs. Needs no term: nothing is written. */
+void st_log_tell(struct db_tx *tx, const struct id128 *attempt, size_t n);
 void st_log_seal(struct db_tx *tx, struct id128 attempt, int64_t worker, uint64_t length,
                  uint64_t stored, const void *sha256, size_t n);
 struct st_log_state {

@@ -2,6 +2,8 @@
 --
 -- Chunks lie in a partition for each day, and a whole log in that of the day (UTC) on which its attempt was leased: so an offset is unique,
 -- a reader looks in one partition, and an old day goes with one DROP TABLE.
+--
+-- What is called often is planned by keys (enable_seqscan = off): a session keeps the plan that it made when a day was empty.
 
 CREATE TABLE farm.log_chunk (
     day        date NOT NULL,                   -- farm.log_day of the attempt
@@ -79,10 +81,11 @@ END $$;
 -- ---- writing ---------------------------------------------------------------------------------------------------------------------------------
 
 -- Everything before this offset is stored, or was left out and says so.
-CREATE FUNCTION farm.log_end(attempt uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT coalesce((SELECT c.byte_offset + c.raw_bytes FROM farm.known_attempt t JOIN farm.log_chunk c ON c.day = farm.log_day(t.leased_at) AND c.attempt_id = t.id
-                      WHERE t.id = attempt ORDER BY c.byte_offset DESC LIMIT 1), 0)
-$$;
+CREATE FUNCTION farm.log_end(attempt uuid) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce((SELECT c.byte_offset + c.raw_bytes FROM farm.known_attempt t JOIN farm.log_chunk c ON c.day = farm.log_day(t.leased_at) AND c.attempt_id = t.id
+                      WHERE t.id = attempt ORDER BY c.byte_offset DESC LIMIT 1), 0);
+END $$;
 
 -- Where the log of an attempt lies; NULL: no such attempt, or its day is no longer kept.
 CREATE FUNCTION farm.log_home(attempt uuid) RETURNS date LANGUAGE sql STABLE AS $$
@@ -118,6 +121,7 @@ BEGIN
     IF home IS NULL THEN
         RETURN NULL;
     END IF;
+    PERFORM farm.log_add_day(home);      -- log_days has made it, usually
     log_end := farm.log_end(attempt);
     IF byte_offset - gap > log_end OR byte_offset < log_end OR raw + gap = 0 OR EXISTS (SELECT FROM farm.log_seal l WHERE l.attempt_id = attempt) THEN
         RETURN log_end;
@@ -139,9 +143,9 @@ BEGIN
 END $$;
 
 -- log_append for many chunks of many logs at once, those of one log in their order, each only for the worker that the attempt belongs to: a row for each
--- attempt, stored NULL where it is another's or nobody's. Tells those who wait for the logs of `followed`.
-CREATE FUNCTION farm.log_put(attempts uuid[], workers bigint[], byte_offsets bigint[], raws int[], gaps bigint[], datas bytea[], followed uuid[])
-RETURNS TABLE (attempt uuid, stored bigint) LANGUAGE plpgsql AS $$
+-- attempt, stored NULL where it is another's or nobody's. Notifies nobody: commits that notify wait for each other, and for each other's disk (log_tell).
+CREATE FUNCTION farm.log_put(attempts uuid[], workers bigint[], byte_offsets bigint[], raws int[], gaps bigint[], datas bytea[])
+RETURNS TABLE (attempt uuid, stored bigint) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_variable
 DECLARE
     first_day constant date := farm.log_first_day(farm.log_day(now()));
@@ -163,10 +167,11 @@ BEGIN
       LEFT JOIN LATERAL (SELECT farm.log_day(q.leased_at) AS day FROM farm.known_attempt q WHERE q.id = u.attempt AND q.worker_id = u.worker LIMIT 1) t ON t.day >= first_day;
     PERFORM farm.log_add_day(u.day) FROM (SELECT DISTINCT d.day FROM unnest(days) d(day) WHERE d.day IS NOT NULL) u;     -- log_days has made them, usually
     FOR c IN
-        SELECT u.attempt, u.n, u.byte_offset, u.raw, u.gap, u.day, coalesce(e.log_end, 0) AS log_end, EXISTS (SELECT FROM farm.log_seal l WHERE l.attempt_id = u.attempt) AS sealed
+        SELECT u.attempt, u.n, u.byte_offset, u.raw, u.gap, u.day, coalesce(e.log_end, 0) AS log_end, l.sealed
           FROM unnest(attempts, days, byte_offsets, raws, gaps) WITH ORDINALITY u(attempt, day, byte_offset, raw, gap, n)
           LEFT JOIN LATERAL (SELECT q.byte_offset + q.raw_bytes AS log_end FROM farm.log_chunk q WHERE q.day = u.day AND q.attempt_id = u.attempt
                               ORDER BY q.byte_offset DESC LIMIT 1) e ON true
+          LEFT JOIN LATERAL (SELECT true AS sealed FROM farm.log_seal q WHERE q.attempt_id = u.attempt LIMIT 1) l ON true
          ORDER BY u.attempt, u.n
     LOOP
         IF attempt IS DISTINCT FROM c.attempt THEN
@@ -192,7 +197,12 @@ BEGIN
     INSERT INTO farm.log_chunk (day, attempt_id, byte_offset, raw_bytes, gap_bytes, data)
     SELECT days[u.n], attempts[u.n], byte_offsets[u.n], raws[u.n], u.gap, datas[u.n] FROM unnest(taken, taken_gaps) u(n, gap)
     ON CONFLICT ON CONSTRAINT log_chunk_pkey DO UPDATE SET raw_bytes = excluded.raw_bytes, data = excluded.data;     -- after a gap that stood alone
-    PERFORM pg_notify('farm_log', u.id::text) FROM unnest(followed) u(id);
+END $$;
+
+-- Tells those who read along that more of these logs is there.
+CREATE FUNCTION farm.log_tell(attempts uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true), pg_notify('farm_log', u.attempt::text) FROM unnest(attempts) u(attempt);
 END $$;
 
 -- For a sender that has nothing more to send. `stored` is what it was last told. False: no such attempt (or its log is no longer kept), or the store has lost chunks
@@ -215,6 +225,7 @@ BEGIN
             RETURN false;
         END IF;
         IF log_end < length THEN
+            PERFORM farm.log_add_day(home);
             INSERT INTO farm.log_chunk (day, attempt_id, byte_offset, raw_bytes, gap_bytes, data)
             VALUES (home, attempt, log_seal.length, 0, log_seal.length - log_end, '');
         END IF;
@@ -227,7 +238,7 @@ END $$;
 
 -- log_seal for a worker, which may only seal the logs of its own attempts: known is false for any other.
 CREATE FUNCTION farm.log_close(attempt uuid, worker bigint, length bigint, was_stored bigint, sha256 bytea)
-RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE plpgsql AS $$
+RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
     known := farm.log_home(attempt) IS NOT NULL AND EXISTS (SELECT FROM farm.known_attempt t WHERE t.id = attempt AND t.worker_id = worker);
@@ -248,6 +259,24 @@ RETURNS TABLE (byte_offset bigint, raw_bytes int, gap_bytes bigint, data bytea) 
      ORDER BY c.byte_offset
      LIMIT least(greatest(max_chunks, 0), 256)
 $$;
+
+-- job_log for one who reads along, and in each row whether nothing more will come, and the length once sealed. One row without a chunk where none is left; no row: no
+-- such attempt. An attempt that ended a minute ago without a seal (its worker is gone) gets no more. In a language that keeps its plan: a follower asks often.
+CREATE FUNCTION dashboard.log_tail(attempt uuid, from_offset bigint, max_chunks int)
+RETURNS TABLE (ended boolean, length bigint, byte_offset bigint, raw_bytes int, gap_bytes bigint, data bytea) LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+#variable_conflict use_variable
+BEGIN
+    RETURN QUERY
+    SELECT l.attempt_id IS NOT NULL OR coalesce(t.ended_at < now() - interval '1 minute', false), l.length, c.byte_offset, c.raw_bytes, c.gap_bytes, c.data
+      FROM farm.attempt t
+      LEFT JOIN farm.log_seal l ON l.attempt_id = t.id
+      LEFT JOIN LATERAL (SELECT q.byte_offset, q.raw_bytes, q.gap_bytes, q.data FROM farm.log_chunk q
+                          WHERE q.day = farm.log_day(t.leased_at) AND q.attempt_id = t.id
+                            AND q.byte_offset > from_offset - 262144 AND q.byte_offset + q.raw_bytes > from_offset
+                          ORDER BY q.byte_offset LIMIT least(greatest(max_chunks, 0), 256)) c ON true
+     WHERE t.id = attempt
+     ORDER BY c.byte_offset;
+END $$;
 
 -- The first partitions; log_days() needs a term.
 SELECT farm.log_add_day(farm.log_day(now()) + n) FROM generate_series(-1, 2) n;

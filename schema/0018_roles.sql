@@ -42,5 +42,5 @@ GRANT EXECUTE ON FUNCTION farm.evict TO bootfarm_scheduler;
 
 GRANT USAGE ON SCHEMA dashboard TO bootfarm_api, bootfarm_dashboard, bootfarm_autoscaler;
 GRANT SELECT ON ALL TABLES IN SCHEMA dashboard TO bootfarm_api, bootfarm_dashboard;
-SELECT farm.open_functions('bootfarm_api', ARRAY['dashboard.submit_command', 'dashboard.job_log']);
+SELECT farm.open_functions('bootfarm_api', ARRAY['dashboard.submit_command', 'dashboard.job_log', 'dashboard.log_tail']);
 GRANT SELECT ON dashboard.site_demand TO bootfarm_autoscaler;

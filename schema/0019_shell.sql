@@ -16,4 +16,4 @@ CREATE FUNCTION farm.poll_settings() RETURNS TABLE (staging text, release text, 
            (SELECT s.value FROM farm.setting s WHERE s.name = 'arch')
 $$;
 
-SELECT farm.open_functions('bootfarm_scheduler', ARRAY['farm.announce', 'farm.poll_settings', 'farm.log_put', 'farm.log_close', 'farm.log_days', 'farm.command_take', 'farm.load_taken']);
+SELECT farm.open_functions('bootfarm_scheduler', ARRAY['farm.announce', 'farm.poll_settings', 'farm.log_put', 'farm.log_tell', 'farm.log_close', 'farm.log_days', 'farm.command_take', 'farm.load_taken']);

@@ -67,15 +67,10 @@
 #define SQL_ATTEMPT_BY_NAME SQL_ATTEMPT_(SQL_NAMED_JOB_)
 
 /* Of attempt $1 from byte $2, at most $3 chunks: has the log ended, its length (NULL: not sealed),
- * and a chunk in each row (NULL: there is no further one). An attempt that ended a minute ago
- * without a seal (its worker is gone) gets no more. */
-#define SQL_LOG                                                                          \
-    "SELECT t.log_sealed OR coalesce(t.ended_at < now() - interval '1 minute', false), " \
-    "CASE WHEN t.log_sealed THEN t.log_length END, "                                     \
-    "c.byte_offset, c.raw_bytes, c.gap_bytes, c.data "                                   \
-    "FROM dashboard.attempts t "                                                         \
-    "LEFT JOIN dashboard.job_log($1::uuid, $2::bigint, $3::int) c ON true "              \
-    "WHERE t.id = $1::uuid ORDER BY c.byte_offset"
+ * and a chunk in each row (NULL: there is no further one). */
+#define SQL_LOG                                                      \
+    "SELECT ended, length, byte_offset, raw_bytes, gap_bytes, data " \
+    "FROM dashboard.log_tail($1::uuid, $2::bigint, $3::int)"
 /* Attempt $1 is followed. */
 #define SQL_FOLLOW "SELECT pg_notify('farm_follow', $1)"
 

@@ -51,7 +51,7 @@ for i in {1..20}; do soon "follower $i has what was there" has "$T/follow.$i" tw
 act "select t.say('$J', E'three\n')" >/dev/null
 for i in {1..20}; do soon "follower $i hears of more" has "$T/follow.$i" three; done
 # Without a notification (it was lost): the poll behind it.
-act "insert into farm.log_chunk (day, attempt_id, byte_offset, raw_bytes, data) select farm.log_home(a.id), a.id, farm.log_end(a.id), 5, t.frame(convert_to(E'four\n', 'UTF8')) from farm.attempt a" >/dev/null
+act "insert into farm.log_chunk (day, attempt_id, byte_offset, raw_bytes, data) select farm.log_day(a.leased_at), a.id, farm.log_end(a.id), 5, t.frame(convert_to(E'four\n', 'UTF8')) from farm.attempt a" >/dev/null
 for i in {1..20}; do soon "follower $i polls" has "$T/follow.$i" four; done
 # One that has gone without a word gives its place back, though nothing is sent to it.
 kill "${followers[20]}"
@@ -94,7 +94,7 @@ diff "$T/expected" "$T/late"
 
 act "select t.finish(a.id, t.bad('infra', 'registry'), 'ready') from farm.attempt a" "select t.claim(t.job('$J'))" >/dev/null
 act "insert into farm.log_chunk (day, attempt_id, byte_offset, raw_bytes, data)
-     select farm.log_home(a.id), a.id, n * 250, 250, t.frame(convert_to(rpad(n::text, 249, '.') || E'\n', 'UTF8')) from farm.attempt a, generate_series(0, 39999) n where a.number = 2" >/dev/null
+     select farm.log_day(a.leased_at), a.id, n * 250, 250, t.frame(convert_to(rpad(n::text, 249, '.') || E'\n', 'UTF8')) from farm.attempt a, generate_series(0, 39999) n where a.number = 2" >/dev/null
 ask "http://x/v1/jobs/$id/log"
 status_is 200
 [ "$(wc -lc <"$T/body" | xargs)" = "40000 10000000" ] || fail "of 10 MB in 40,000 lines came $(wc -lc <"$T/body")"

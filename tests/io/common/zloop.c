@@ -141,6 +141,35 @@ Test(zloop, load_does_not_starve_the_loop)
     pair_release(&f);
 }
 
+static void hold(struct end *end)
+{
+    zsock_hold(end->sock, true);
+}
+
+/* What comes while a socket is held waits, and is all there afterwards, in order. */
+Test(zloop, a_held_socket_hands_nothing_over_and_loses_nothing)
+{
+    uv_timer_t timer;
+    unsigned fired = 0;
+    struct pair f;
+
+    pair_up(&f);
+    f.server.on_message = hold;
+    for (int i = 0; i < 100; i++)
+        cr_assert(send_text(f.client.sock, i < 99 ? "x" : "last") == 0);
+    pair_run(&f, &f.server.got, 1);
+    uv_timer_init(&f.loop, &timer);
+    timer.data = &fired;
+    uv_timer_start(&timer, on_timer, 50, 0);
+    pair_run(&f, &fired, 1);
+    cr_expect_eq(f.server.got, 1);
+    f.server.on_message = NULL;
+    zsock_hold(f.server.sock, false);
+    pair_run(&f, &f.server.got, 100);
+    cr_expect_str_eq(f.server.text, "last");
+    pair_release(&f);
+}
+
 static void close_both(struct end *end)
 {
     zsock_close(end->f->server.sock);

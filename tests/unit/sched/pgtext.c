@@ -53,3 +53,21 @@ Test(pgtext, absent_values_are_null)
                      "00000,00000000-0000-0000-0000-000000000000,t}");
     str_release(&a);
 }
+
+Test(pgtext, bytes_in_binary)
+{
+    static const unsigned char expected[] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,    17, 0, 0, 0, 2,
+                                             0, 0, 0, 1, 0, 0, 0, 3, 1, 0, 0xff, 0,  0, 0, 0};
+    static const unsigned char nothing[12] = {[11] = 17};
+    struct str a = STR_INIT, none = STR_INIT;
+    pgb_begin(&a, 2);
+    pgb_bytes(&a, "\001\000\377", 3);
+    pgb_bytes(&a, "", 0);
+    cr_assert_eq(a.len, sizeof expected);
+    cr_expect_eq(memcmp(a.p, expected, sizeof expected), 0);
+    pgb_begin(&none, 0);
+    cr_assert_eq(none.len, sizeof nothing);
+    cr_expect_eq(memcmp(none.p, nothing, sizeof nothing), 0, "no dimension");
+    str_release(&a);
+    str_release(&none);
+}

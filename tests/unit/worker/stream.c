@@ -12,7 +12,7 @@ struct store {
     struct str log; /* what is stored; gaps as '#' */
     uint64_t stored, sealed_length, sealed_stored, gaps;
     struct sha256 sha;
-    bool sealed, dead, unknown;
+    bool sealed, dead, unknown, followed;
     unsigned chunks, repeated, seals;
     uint32_t credit;
     uint64_t in_flight_max, flight;
@@ -84,6 +84,7 @@ static void on_answer(uv_timer_t *t)
     a.credit_bytes = b->store.credit;
     a.sealed = b->store.sealed;
     a.unknown = b->store.unknown;
+    a.followed = b->store.followed;
     b->owe = false;
     b->store.flight = 0;
     stream_on_ack(b->stream, &a);
@@ -185,6 +186,44 @@ Test(stream, a_running_log_is_followed)
     cr_expect_str_eq(b.store.log.p, "first\nsecond\n");
     expect_truthful_seal(&b);
     bench_close(&b);
+}
+
+static void on_write(uv_timer_t *t)
+{
+    struct bench *b = t->data;
+    write_lines(spools_next(b->spools, NULL), 0, 100);
+    stream_wake(b->stream);
+}
+
+/* How many chunks a log makes that grows by 2 KB each 5 ms, until 300 KB are stored. */
+static unsigned chunks_of_a_busy_log(bool followed)
+{
+    struct bench b;
+    uv_timer_t writer;
+    bench_open(&b, 10u << 20, 1u << 20);
+    b.store.followed = followed;
+    struct spool *sp = new_log(&b);
+    stream_link(b.stream, true);
+    uv_timer_init(&b.loop, &writer);
+    writer.data = &b;
+    uv_timer_start(&writer, on_write, 0, 5);
+    while (b.store.stored < 300000)
+        uv_run(&b.loop, UV_RUN_ONCE);
+    unsigned chunks = b.store.chunks;
+    uv_close((uv_handle_t *)&writer, NULL);
+    spool_end(sp);
+    stream_wake(b.stream);
+    until_empty(&b);
+    expect_truthful_seal(&b);
+    bench_close(&b);
+    return chunks;
+}
+
+Test(stream, a_busy_log_fills_its_chunks_unless_somebody_reads_along)
+{
+    unsigned quiet = chunks_of_a_busy_log(false), followed = chunks_of_a_busy_log(true);
+    cr_expect_leq(quiet, 8, "%u chunks of at most 64 KiB", quiet);
+    cr_expect_gt(followed, quiet);
 }
 
 Test(stream, head_gap_and_tail)
