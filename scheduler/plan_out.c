@@ -31,11 +31,12 @@ char *planner_input(const struct repo_row *repo, const PGresult *contexts,
                     const struct planner_paths *paths)
 {
     json_t *doc = json_pack(
-        "{ss ss ss ss so so so ss ss so sI}", "slug", repo->slug, "url", repo->url, "mirror",
+        "{ss ss ss ss so so so ss ss so so sI}", "slug", repo->slug, "url", repo->url, "mirror",
         paths->mirror, "out", paths->out, "refs", texts(repo->refs, repo->n_refs), "known_refs",
         json_of(repo->known_refs, json_object()), "known_contexts", column(contexts), "registry",
-        paths->registry, "arch", paths->arch, "git", json_of(repo->git, json_object()),
-        "timeout_ms", (json_int_t)(paths->timeout / BF_MSEC));
+        paths->registry, "arch", paths->arch, "git", json_of(repo->git, json_object()), "onbuild",
+        json_of(paths->onbuild, json_object()), "timeout_ms",
+        (json_int_t)(paths->timeout / BF_MSEC));
     BUG_ON(!doc); /* rows are UTF-8 */
     char *text = json_dumps(doc, JSON_COMPACT);
     json_decref(doc);

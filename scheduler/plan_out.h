@@ -11,6 +11,7 @@ struct planner_paths {
     const char *mirror, *out;
     const char *registry, *arch;
     bf_time timeout;
+    const char *onbuild; /* JSON; may be NULL */
 };
 
 /* The document for standard input; the caller frees. `contexts` may be NULL. */

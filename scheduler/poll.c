@@ -321,13 +321,14 @@ static int prepare_folders(struct poll *p, struct err *e)
     return dir_make(p->out, 0700, e);
 }
 
-static void plan(struct poll *p, const char *registry, const char *arch, const PGresult *contexts)
+static void plan(struct poll *p, const struct poll_settings *s, const PGresult *contexts)
 {
     struct err e = ERR_INIT;
     struct planner_paths paths = {.mirror = p->mirror,
                                   .out = p->out,
-                                  .registry = registry,
-                                  .arch = arch,
+                                  .registry = s->release,
+                                  .arch = s->arch,
+                                  .onbuild = s->onbuild,
                                   .timeout = p->deps->timeout};
     const char *argv[] = {p->deps->planner, "poll", NULL};
     char *in = planner_input(&p->repo, contexts, &paths);
@@ -362,7 +363,7 @@ static void on_known(void *arg, const struct db_reply *r)
         return;
     }
     struct poll_settings s;
-    st_read_poll_settings(r->result[0], &s);
+    st_read_poll_settings(r->result[0], r->result[2], &s);
     if (!s.staging || !s.release || !s.arch) {
         fail(p, "the settings staging_registry and release_registry are not set: "
                 "bootfarm setting set NAME HOST[:PORT]");
@@ -373,7 +374,7 @@ static void on_known(void *arg, const struct db_reply *r)
         fail(p, "the setting staging_registry is not HOST[:PORT]");
         return;
     }
-    plan(p, s.release, s.arch, r->result[1]);
+    plan(p, &s, r->result[1]);
 }
 
 static void copy_row(struct poll *p, const struct repo_row *repo)
@@ -405,6 +406,7 @@ struct poll *poll_start(const struct poll_deps *deps, int64_t term, const struct
     struct db_tx *tx = db_tx_new(deps->db, DB_SNAPSHOT);
     st_poll_settings(tx);
     st_known_contexts(tx, repo->id);
+    st_triggers_across(tx);
     p->waits++;
     db_submit(tx, on_known, p);
     return p;

@@ -148,6 +148,11 @@ void st_poll_settings(struct db_tx *tx)
     db_add(tx, "select * from farm.poll_settings()", NULL, 0);
 }
 
+void st_triggers_across(struct db_tx *tx)
+{
+    db_add(tx, "select farm.triggers_across() as onbuild", NULL, 0);
+}
+
 void st_due_repos(struct db_tx *tx, double jitter)
 {
     char buf[32];

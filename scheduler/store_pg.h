@@ -77,9 +77,11 @@ void st_announce(struct db_tx *tx, const char *curve_public, const char *arch);
 /* What a poll needs; NULL where it is not set. Borrowed from the answer. */
 struct poll_settings {
     const char *staging, *release, *arch;
+    const char *onbuild; /* JSON: the answer to st_triggers_across */
 };
 void st_poll_settings(struct db_tx *tx);
-void st_read_poll_settings(const PGresult *r, struct poll_settings *out);
+void st_triggers_across(struct db_tx *tx);
+void st_read_poll_settings(const PGresult *r, const PGresult *triggers, struct poll_settings *out);
 
 /* ---- repositories and bases ------------------------------------------------------------------ */
 struct repo_row {

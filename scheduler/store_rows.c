@@ -336,12 +336,13 @@ void st_each_repo(const PGresult *r, void (*fn)(void *arg, const struct repo_row
     }
 }
 
-void st_read_poll_settings(const PGresult *r, struct poll_settings *out)
+void st_read_poll_settings(const PGresult *r, const PGresult *triggers, struct poll_settings *out)
 {
     bool any = PQntuples(r) == 1;
     out->staging = any ? col(r, 0, "staging") : NULL;
     out->release = any ? col(r, 0, "release") : NULL;
     out->arch = any ? col(r, 0, "arch") : NULL;
+    out->onbuild = PQntuples(triggers) == 1 ? col(triggers, 0, "onbuild") : NULL;
 }
 
 void st_each_due_base(const PGresult *r, void (*fn)(void *arg, const struct due_base *), void *arg)

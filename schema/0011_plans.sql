@@ -71,7 +71,7 @@ END $$;
 
 -- What the definition itself says of the build: neither its context's content, nor arguments, nor what cannot change the result.
 CREATE FUNCTION farm.definition_part(spec jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT spec - '{recipe,plain_recipe,context_key,artifact,tests_key,tests_artifact,scripts_key,publish_key,test,publish,mirror,place,priority,wave,build,provides,rebuild}'::text[]
+    SELECT spec - '{onbuild,recipe,plain_recipe,context_key,artifact,tests_key,tests_artifact,scripts_key,publish_key,test,publish,mirror,place,priority,wave,build,provides,rebuild}'::text[]
            || coalesce((spec->'build') - '{args,timeout_ms,silence_ms,memory,cpus,cache}'::text[], '{}')
 $$;
 

@@ -268,7 +268,7 @@ RETURNS TABLE (ended boolean, length bigint, byte_offset bigint, raw_bytes int, 
 BEGIN
     RETURN QUERY
     SELECT l.attempt_id IS NOT NULL OR coalesce(t.ended_at < now() - interval '1 minute', false), l.length, c.byte_offset, c.raw_bytes, c.gap_bytes, c.data
-      FROM farm.attempt t
+      FROM farm.known_attempt t
       LEFT JOIN farm.log_seal l ON l.attempt_id = t.id
       LEFT JOIN LATERAL (SELECT q.byte_offset, q.raw_bytes, q.gap_bytes, q.data FROM farm.log_chunk q
                           WHERE q.day = farm.log_day(t.leased_at) AND q.attempt_id = t.id

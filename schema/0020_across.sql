@@ -188,3 +188,29 @@ BEGIN
                                      UNION SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed));
     jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
 END $$;
+
+CREATE INDEX image_arch_onbuild ON farm.image_arch (image_id) WHERE spec ? 'onbuild';
+
+-- Reference -> ONBUILD triggers of the image that it means (as in relink; of several architectures the first), for the planner, which
+-- knows its own ref only. Null: there are some, more than a poll is told.
+CREATE FUNCTION farm.triggers_across() RETURNS jsonb LANGUAGE sql STABLE AS $$
+    WITH owner AS (
+        SELECT DISTINCT ON (p.reference) p.reference, i.id AS image_id
+          FROM farm.provided p
+          JOIN farm.image i ON i.id = p.image_id AND i.removed_at IS NULL
+          JOIN farm.ref r ON r.id = i.ref_id
+          JOIN farm.repo q ON q.id = r.repo_id
+         WHERE p.reference IN (SELECT o.reference FROM farm.image_arch a JOIN farm.provided o ON o.image_id = a.image_id WHERE a.spec ? 'onbuild' AND a.removed_at IS NULL)
+         ORDER BY p.reference, length(q.slug) DESC, (r.name = q.head) DESC NULLS LAST, i.id
+    ), triggers AS (
+        SELECT DISTINCT ON (o.reference) o.reference, a.spec->'onbuild' AS texts
+          FROM owner o JOIN farm.image_arch a ON a.image_id = o.image_id
+         WHERE a.spec ? 'onbuild' AND a.removed_at IS NULL
+         ORDER BY o.reference, a.arch
+    ), numbered AS (
+        SELECT t.reference, t.texts, row_number() OVER (ORDER BY t.reference) AS n FROM triggers t
+    )
+    SELECT coalesce(jsonb_object_agg(u.reference, CASE WHEN u.n <= 1000 THEN u.texts END), '{}') FROM numbered u
+$$;
+
+SELECT farm.open_functions('bootfarm_scheduler', ARRAY['farm.triggers_across']);

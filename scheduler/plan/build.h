@@ -30,7 +30,8 @@ struct draft {
     struct ship_entry *script;
     size_t scripts;
     struct cf_result result;
-    struct diags errors; /* its own; not empty: broken */
+    struct diags errors;   /* its own; not empty: broken */
+    bool unknown_triggers; /* of an image from elsewhere: they may read any file */
     bool broken;
     size_t index; /* in plan->image */
 };
@@ -50,6 +51,7 @@ struct build {
     struct smap parsed;   /* path of a Containerfile (and context) → struct parsed_file */
     struct smap made;     /* name of a preprocessed text → struct prepro */
     struct smap provided; /* reference → struct providers (needs.c) */
+    struct smap triggers; /* reference from elsewhere → struct cfile with its triggers (needs.c) */
     struct smap shipped;  /* what a context consists of → struct ship_list */
     struct smap ignores;  /* path of an ignore file → struct ignore */
     size_t compared;      /* names, in search of what somebody may have meant (needs.c) */

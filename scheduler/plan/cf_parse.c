@@ -101,6 +101,7 @@ static bool read_instr(struct parser *p, size_t i, bool inside_onbuild, struct c
 static void read_trigger(struct parser *p, struct cf_instr *in, size_t i)
 {
     struct cf_instr *trigger = arena_alloc(p->a, sizeof *trigger);
+    const char *text = arena_strn(p->a, p->lines.text.p + i, p->lines.text.len - i);
     if (i == p->lines.text.len) {
         parser_fail(p, in->at, "bad-onbuild", "name what a child does first, for example RUN",
                     "ONBUILD takes an instruction");
@@ -112,6 +113,7 @@ static void read_trigger(struct parser *p, struct cf_instr *in, size_t i)
         parser_fail(p, trigger->at, "bad-onbuild", "all but FROM and ONBUILD can be triggered",
                     "ONBUILD cannot trigger this instruction");
     in->trigger = trigger;
+    in->text = text;
     in->heredoc = trigger->heredoc;
 }
 

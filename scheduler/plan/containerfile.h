@@ -47,6 +47,7 @@ struct cf_instr {
     size_t words;
     bool heredoc;
     struct cf_instr *trigger; /* of ONBUILD */
+    const char *text;         /* of ONBUILD: the trigger as written, its lines joined */
 };
 
 struct cf_stage {

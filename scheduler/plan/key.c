@@ -113,9 +113,12 @@ static void find_list(struct build *b, struct draft *d, const struct texts *glob
     vec_release(&files.v);
 }
 
-/* A base from outside may bring ONBUILD triggers that read the context; such images say so. */
+/* A base from outside the farm may bring ONBUILD triggers that read the context; such images say
+ * so. */
 static bool external_triggers(const struct draft *d)
 {
+    if (d->unknown_triggers)
+        return true;
     for (size_t i = 0; i < d->image.needs; i++) {
         if (d->image.need[i].parent == PLAN_EXTERNAL &&
             strstr(d->image.need[i].ref, "onbuild") != NULL)

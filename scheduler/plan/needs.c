@@ -355,43 +355,99 @@ static bool has_triggers(const struct draft *parent)
     return false;
 }
 
-static const struct draft *parent_of_use(struct build *b, struct draft *d, const struct cf_use *u)
+static const struct need *need_of_use(const struct draft *d, const struct cf_use *u)
 {
     for (size_t i = 0; i < d->image.needs; i++) {
         const struct need *n = &d->image.need[i];
-        if (n->parent == PLAN_EXTERNAL || n->use != NEED_FROM)
+        if (n->use != NEED_FROM)
             continue;
         for (size_t k = 0; k < n->n_written; k++) {
             if (strcmp(n->written[k], u->written) == 0)
-                return b->drafts.v[n->parent];
+                return n;
         }
     }
     return NULL;
 }
 
-/* Triggers of parents that are built here act in the child: it is resolved again with them. */
+/* A file that has the triggers of an image from elsewhere, as its builder reads them; broken: what
+ * they do is not known here. Texts that pass for other lines than their own are not known either.
+ */
+static struct cfile *read_triggers(struct build *b, const struct plan_onbuild *o)
+{
+    struct str text = STR_INIT;
+    struct diags ignored = {.a = b->a};
+    str_add(&text, "FROM scratch\n");
+    for (size_t i = 0; i < o->triggers; i++)
+        str_addf(&text, "ONBUILD %s\n", o->trigger[i]);
+    struct cfile *f = cf_parse(b->a, o->reference, text.p, text.len, &ignored, &ignored);
+    f->broken |= o->triggers == 0 || f->stages != 1 || f->stage[0].n != o->triggers;
+    diags_release(&ignored);
+    str_release(&text);
+    return f;
+}
+
+static void index_triggers(struct build *b)
+{
+    for (size_t i = 0; i < b->in->onbuilds; i++) {
+        const struct plan_onbuild *o = &b->in->onbuild[i];
+        smap_put(&b->triggers, o->reference, read_triggers(b, o));
+    }
+}
+
+/* The file whose triggers act where the child uses this image; NULL: none, or not known. */
+static const struct cfile *triggers_of(struct build *b, struct draft *d, const struct need *n,
+                                       size_t *target)
+{
+    *target = 0;
+    if (n->parent == PLAN_EXTERNAL) {
+        const struct cfile *f = smap_get(&b->triggers, n->ref);
+        d->unknown_triggers |= f != NULL && f->broken;
+        return f != NULL && !f->broken ? f : NULL;
+    }
+    const struct draft *parent = b->drafts.v[n->parent];
+    *target = parent->result.target;
+    return has_triggers(parent) ? parent->cf : NULL;
+}
+
+/* Triggers of parents that the farm builds act in the child: it is resolved again with them. */
 static void apply_triggers(struct build *b, struct draft *d)
 {
     VEC(struct cf_onbuild) list = VEC_INIT;
     for (size_t i = 0; i < d->result.uses; i++) {
         const struct cf_use *u = &d->result.use[i];
-        const struct draft *parent = u->kind == CF_USE_FROM ? parent_of_use(b, d, u) : NULL;
-        if (parent != NULL && has_triggers(parent))
-            *vec_push(&list) = (struct cf_onbuild){
-                .stage = u->stage, .file = parent->cf, .target = parent->result.target};
+        const struct need *n = u->kind == CF_USE_FROM ? need_of_use(d, u) : NULL;
+        size_t target;
+        const struct cfile *file = n != NULL ? triggers_of(b, d, n, &target) : NULL;
+        if (file != NULL)
+            *vec_push(&list) =
+                (struct cf_onbuild){.stage = u->stage, .file = file, .target = target};
     }
     if (list.n > 0 && resolve_file(b, d, list.v, list.n) == 0)
         list_needs(b, d);
     vec_release(&list);
 }
 
+static void keep_triggers(struct build *b, struct draft *d)
+{
+    VEC(const char *) list = VEC_INIT;
+    const struct cf_stage *s = &d->cf->stage[d->result.target];
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->instr[i].op == CF_ONBUILD)
+            *vec_push(&list) = s->instr[i].text;
+    }
+    arena_take(b->a, &list, &d->image.onbuild, &d->image.onbuilds);
+}
+
 void find_needs(struct build *b)
 {
     index_providers(b);
+    index_triggers(b);
     vec_for_each (i, &b->drafts) {
         struct draft *d = b->drafts.v[i];
-        if (d->cf != NULL && resolve_file(b, d, NULL, 0) == 0)
-            list_needs(b, d);
+        if (d->cf == NULL || resolve_file(b, d, NULL, 0) < 0)
+            continue;
+        list_needs(b, d);
+        keep_triggers(b, d);
     }
     vec_for_each (i, &b->drafts) {
         if (b->drafts.v[i]->cf != NULL && b->drafts.v[i]->errors.list.n == 0)

@@ -200,6 +200,7 @@ static void release_build(struct build *b)
     smap_release(&b->shipped);
     smap_release(&b->ignores);
     smap_release(&b->globs);
+    smap_release(&b->triggers);
     release_needs(b);
     definitions_release(&b->defs);
 }

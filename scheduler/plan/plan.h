@@ -18,6 +18,13 @@ struct plan_alias {
     const char *name, *reference; /* short name → what the farm takes it for */
 };
 
+/* The ONBUILD triggers of an image that another ref or repository provides. */
+struct plan_onbuild {
+    const char *reference; /* normalised, by which it may be meant */
+    const char *const *trigger;
+    size_t triggers; /* 0: it has some, but which is not known */
+};
+
 struct plan_input {
     const struct tree *tree;
     hash_fn *hash;
@@ -27,6 +34,8 @@ struct plan_input {
     const char *ref;      /* branch or tag, for {ref} */
     const struct plan_alias *alias;
     size_t aliases;
+    const struct plan_onbuild *onbuild;
+    size_t onbuilds;
     preprocess_fn *preprocess; /* of Containerfile.in; NULL: those are errors */
     void *preprocess_arg;
     const char *config; /* stands in for bootfarm.yaml; NULL: none */
@@ -74,6 +83,8 @@ struct image {
     size_t args;
     const char **tag;
     size_t tags;
+    const char **onbuild; /* triggers of the stage that becomes the image */
+    size_t onbuilds;
     struct named_list folders; /* named contexts that are folders: name → path inside the tar */
     bool heredoc, from_after, stage_args, stage_own_args; /* capabilities of newer builders */
 

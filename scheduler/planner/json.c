@@ -232,6 +232,17 @@ static json_t *rebuild(const struct image *image)
     return o;
 }
 
+/* More would make every poll's input long: null says that there are some. */
+#define ONBUILD_MAX_BYTES 8192
+
+static json_t *onbuild(const struct image *image)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < image->onbuilds; i++)
+        bytes += strlen(image->onbuild[i]) + 1;
+    return bytes <= ONBUILD_MAX_BYTES ? strings(image->onbuild, image->onbuilds) : json_null();
+}
+
 void json_image_details(const struct plan *p, const struct image *image, json_t *out)
 {
     json_t *mirror = json_object();
@@ -249,6 +260,8 @@ void json_image_details(const struct plan *p, const struct image *image, json_t 
     set(out, "mirror", mirror);
     set(out, "place", place(image));
     set(out, "requires", requires(image));
+    if (image->onbuilds > 0)
+        set(out, "onbuild", onbuild(image));
     set(out, "rebuild", rebuild(image));
     set(out, "version", json_text(image->s.version.text));
     set(out, "priority", json_integer(image->s.priority));

@@ -271,7 +271,9 @@ static int plan_ref(struct poll *p, const struct watched *w, json_t *plans, stru
                             .arch = p->arch,
                             .ref = str_starts(w->name, "tags/") ? w->name + 5 : w->name,
                             .alias = p->alias.v,
-                            .aliases = p->alias.n};
+                            .aliases = p->alias.n,
+                            .onbuild = p->onbuild.v,
+                            .onbuilds = p->onbuild.n};
     plan_make(&in, &plan);
     json_t *list = images(p, &plan, &files.tree, e);
     if (list != NULL)
@@ -339,6 +341,7 @@ static void poll_release(struct poll *p)
     json_decref(p->out);
     json_decref(p->written);
     vec_release(&p->alias);
+    vec_release(&p->onbuild);
     vec_release(&p->watch);
     arena_release(&p->a);
 }

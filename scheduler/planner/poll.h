@@ -22,6 +22,7 @@ struct poll {
     struct signers signers;
     const char *slug, *mirror, *dir, *registry, *arch;
     VEC(struct plan_alias) alias;
+    VEC(struct plan_onbuild) onbuild;
     struct remote_refs refs;
     VEC(struct watched) watch;
     struct repo *repo;

@@ -102,6 +102,25 @@ static void read_aliases(struct poll *p)
     }
 }
 
+/* Anything but a list of texts: there are triggers, but which is not known. */
+static void read_onbuild(struct poll *p)
+{
+    const char *reference;
+    json_t *list;
+    json_object_foreach(json_object_get(p->in, "onbuild"), reference, list)
+    {
+        size_t n = json_array_size(list);
+        const char **trigger = arena_array(&p->a, n, sizeof *trigger);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            trigger[i] = json_string_value(json_array_get(list, i));
+            if (trigger[i] == NULL)
+                n = 0;
+        }
+        *vec_push(&p->onbuild) =
+            (struct plan_onbuild){.reference = reference, .trigger = trigger, .triggers = n};
+    }
+}
+
 /* git keeps the deadline itself; this is for what comes after it. */
 static void on_alarm(int sig)
 {
@@ -168,6 +187,7 @@ static int read_spec(struct poll *p, struct err *e)
     set_alarm(p->remote.deadline);
     read_known(p);
     read_aliases(p);
+    read_onbuild(p);
     find_pulls(p);
     return 0;
 }

@@ -132,6 +132,62 @@ Test(poll, a_test_script_changes_the_tests_key_only)
     site_close(&s);
 }
 
+/* One repository says its triggers, the farm hands them to the poll of another. */
+Test(poll, triggers_go_from_one_repository_to_another)
+{
+    static const char reference[] = "registry.example/os/base:main";
+    struct site s, os;
+    char *listing[3];
+    site_open(&os);
+    site_write(&os, "base/Containerfile", "FROM scratch\nONBUILD COPY app /srv\n");
+    site_write(&os, "plain/Containerfile", "FROM scratch\n");
+    site_push(&os);
+    json_t *said = site_poll(&os);
+    json_t *triggers = json_object_get(image_named(said, "base"), "onbuild");
+    cr_assert_eq(json_array_size(triggers), 1);
+    cr_expect_str_eq(json_string_value(json_array_get(triggers, 0)), "COPY app /srv");
+    cr_expect_null(json_object_get(image_named(said, "plain"), "onbuild"));
+
+    site_open(&s);
+    site_write(&s, "a/Containerfile", "FROM registry.example/os/base:main\nCOPY own /\n");
+    site_write(&s, "a/own", "1");
+    site_write(&s, "a/app/x", "1");
+    site_write(&s, "a/rest", "1");
+    site_push(&s);
+    json_t *const given[] = {NULL, triggers, json_null()};
+    for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+        json_t *in = site_input(&s);
+        if (given[i] != NULL)
+            json_object_set_new(in, "onbuild", json_pack("{s:O}", reference, given[i]));
+        json_t *out = site_poll_with(&s, in, 0);
+        listing[i] = artifact_listing(&s, image_named(out, "a"), "artifact");
+        json_decref(out);
+    }
+    cr_expect_null(strstr(listing[0], "app/x"));
+    cr_expect_not_null(strstr(listing[1], "app/x"));
+    cr_expect_null(strstr(listing[1], "rest"));
+    cr_expect_not_null(strstr(listing[2], "rest"), "null: not known, so all travels");
+    for (size_t i = 0; i < ARRAY_SIZE(listing); i++)
+        free(listing[i]);
+    json_decref(said);
+    site_close(&s);
+    site_close(&os);
+}
+
+Test(poll, too_long_triggers_are_null)
+{
+    struct site s;
+    site_open(&s);
+    char *file = xasprintf("FROM scratch\nONBUILD RUN %08192d\n", 1);
+    site_write(&s, "base/Containerfile", file);
+    site_push(&s);
+    json_t *out = site_poll(&s);
+    cr_expect(json_is_null(json_object_get(image_named(out, "base"), "onbuild")));
+    json_decref(out);
+    free(file);
+    site_close(&s);
+}
+
 Test(poll, refs_come_go_and_jump)
 {
     struct site s;

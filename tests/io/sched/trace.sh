@@ -90,7 +90,9 @@ say "with another lease it would have gone another way"
 replay 1 'is decided in another way' --set lease=9s
 
 say "a file that was cut off, or is none"
+# Where 3000 bytes are a whole number of frames, nothing was cut off.
 head -c 3000 "$FILE" >"$T/cut"
+! "$BIN/sim_replay" "$T/cut" >/dev/null 2>&1 || head -c 3001 "$FILE" >"$T/cut"
 whole=$FILE FILE=$T/cut
 replay 2 'cut off\|the same decisions as far'
 FILE=$T/one.log

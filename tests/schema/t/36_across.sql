@@ -100,5 +100,13 @@ SELECT is((SELECT string_agg(name || ' ' || (removed_at IS NULL), ',' ORDER BY n
 SELECT t.push_to('line', t.plan('22', ARRAY[t.none('q', 'a')], 'main'));
 SELECT t.push_to('line', t.plan('23', '{}', 'main', '[{"file": "x/image.yaml", "line": 1, "column": 1, "code": "too-large", "message": "m", "images": []}]'));
 SELECT is((SELECT removed_at IS NULL FROM farm.image WHERE name = 'q'), true, 'one that names none may concern any');
+-- Triggers of what others may be built from.
+SELECT is(farm.triggers_across(), '{}', 'no image has triggers');
+SELECT t.push_to('line', t.plan('24', ARRAY[t.image('q', 'b', '{}', '{"onbuild": ["COPY app /srv"], "mirror": {"sites": []}}'), t.none('r', 'a')], 'main'));
+SELECT is(farm.triggers_across(), '{"release.test:5000/line/q:main": ["COPY app /srv"]}', 'a planner is told those of images that have them, by their references');
+SELECT t.push_to('line', t.plan('25', ARRAY[t.image('q', 'b', '{}', '{"onbuild": null, "mirror": {"sites": []}}'), t.none('r', 'a')], 'main'));
+SELECT is(farm.triggers_across(), '{"release.test:5000/line/q:main": null}', 'or that there are some');
+SELECT t.push_to('line', t.plan('26', ARRAY[t.none('r', 'a')], 'main'));
+SELECT is(farm.triggers_across(), '{}', 'nothing of an image that is gone');
 SELECT * FROM finish();
 ROLLBACK;

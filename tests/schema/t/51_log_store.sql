@@ -49,7 +49,7 @@ SELECT results_eq(format('SELECT ended, length, byte_offset FROM dashboard.log_t
 SELECT results_eq(format('SELECT ended, byte_offset FROM dashboard.log_tail(%L, 6, 100)', :'b'), $$VALUES (false, NULL::bigint)$$, 'at the end: no chunk, but the state');
 SELECT results_eq(format('SELECT ended, length, byte_offset FROM dashboard.log_tail(%L, 145, 100)', :'a'), $$VALUES (true, 145::bigint, NULL::bigint)$$, 'the seal');
 SELECT is_empty($$SELECT * FROM dashboard.log_tail(t.uuid(9999), 0, 1)$$, 'no such attempt');
-UPDATE farm.attempt SET ended_at = now() - interval '2 minutes', outcome = 'lost' WHERE id = :'b';
+UPDATE farm.job_state SET state = 'ready', outcome = 'lost', next_state = 'ready', actor = 'scheduler', finished_at = now() - interval '2 minutes', finished_seq = nextval('farm.event_seq') WHERE attempt_id = :'b';
 SELECT is((SELECT ended FROM dashboard.log_tail(:'b', 6, 1)), true, 'nobody sends any more');
 
 -- ---- days ---------------------------------------------------------------------------------------------------------------------

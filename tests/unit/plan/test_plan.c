@@ -375,6 +375,93 @@ Test(plan, onbuild_of_a_parent_counts_for_the_child)
     fixture_release(&f);
 }
 
+static void plan_with_triggers(struct fixture *f, const struct file *files,
+                               const struct plan_onbuild *onbuild, size_t n)
+{
+    fixture_tree(f, files);
+    struct plan_input in = {.tree = &f->tree,
+                            .hash = fake_hash,
+                            .slug = "plant",
+                            .arch = "amd64",
+                            .ref = "main",
+                            .registry = "registry.example",
+                            .onbuild = onbuild,
+                            .onbuilds = n};
+    plan_make(&in, &f->plan);
+}
+
+Test(plan, triggers_are_said_of_the_stage_that_becomes_the_image)
+{
+    static const struct file files[] = {
+        {.path = "os/Containerfile",
+         .text = "FROM scratch AS x\nONBUILD RUN no\nFROM scratch\nONBUILD  COPY a \\\n  b /\n"
+                 "ONBUILD USER x\n"},
+        {.path = "a/Containerfile", .text = "FROM scratch\n"},
+        {.path = NULL}};
+    struct fixture f;
+    fixture_plan(&f, files);
+    const struct image *os = image_of(&f, "os");
+    cr_assert_eq(os->onbuilds, 2);
+    cr_expect_str_eq(os->onbuild[0], "COPY a   b /");
+    cr_expect_str_eq(os->onbuild[1], "USER x");
+    cr_expect_eq(image_of(&f, "a")->onbuilds, 0);
+    fixture_release(&f);
+}
+
+Test(plan, onbuild_of_an_image_from_elsewhere_counts_for_the_child)
+{
+    static const struct file files[] = {
+        {.path = "a/Containerfile", .text = "FROM registry.example/os/base:main\nCOPY own /\n"},
+        {.path = "a/app/x", .text = "1"},
+        {.path = "a/own", .text = "1"},
+        {.path = "a/rest", .text = "1"},
+        {.path = "tools/Containerfile", .text = "FROM scratch\n"},
+        {.path = "b/Containerfile", .text = "FROM localhost/a\n"},
+        {.path = NULL}};
+    static const char *const known[] = {"COPY --from=localhost/tools /t /", "COPY app /srv",
+                                        "USER x"};
+    static const struct plan_onbuild given[] = {{"registry.example/os/base:main", known, 3}};
+    struct fixture f;
+    plan_with_triggers(&f, files, given, 1);
+    expect_no_errors(&f);
+    const struct image *a = image_of(&f, "a");
+    cr_assert_eq(a->needs, 2);
+    cr_expect_neq(need_called(a, "localhost/tools:latest")->parent, PLAN_EXTERNAL);
+    cr_expect_eq(need_called(a, "registry.example/os/base:main")->parent, PLAN_EXTERNAL);
+    cr_assert_eq(a->context_files.n, 3);
+    cr_expect_str_eq(a->context_files.v[1].path, "app/x");
+    cr_expect_eq(a->onbuilds, 0);
+    cr_expect_eq(image_of(&f, "b")->needs, 1);
+    fixture_release(&f);
+}
+
+/* Nothing is left out then. */
+Test(plan, triggers_that_cannot_be_read_take_the_whole_context)
+{
+    static const struct file files[] = {
+        {.path = "a/Containerfile", .text = "FROM registry.example/os/base:main\nCOPY own /\n"},
+        {.path = "a/own", .text = "1"},
+        {.path = "a/rest", .text = "1"},
+        {.path = NULL}};
+    static const char *const texts[][2] = {{"FROBNICATE", "USER x"},     {"FROM x", "USER x"},
+                                           {"RUN \\", "COPY rest /"},    {"RUN <<E", "USER x"},
+                                           {"USER x\nFROM y", "USER x"}, {"", "USER x"},
+                                           {"RUN x\nRUN y", "USER x"}};
+    struct fixture f;
+    for (size_t i = 0; i <= ARRAY_SIZE(texts); i++) {
+        struct plan_onbuild given = {"registry.example/os/base:main", NULL, 0};
+        if (i < ARRAY_SIZE(texts))
+            given = (struct plan_onbuild){given.reference, texts[i], 2};
+        plan_with_triggers(&f, files, &given, 1);
+        expect_no_errors(&f);
+        cr_expect_eq(image_of(&f, "a")->context_files.n, 3, "case %zu", i);
+        fixture_release(&f);
+    }
+    plan_with_triggers(&f, files, NULL, 0);
+    cr_expect_eq(image_of(&f, "a")->context_files.n, 2);
+    fixture_release(&f);
+}
+
 /* ---- keys: what changes them, and what does not ---- */
 
 #define KEYED(containerfile, image_yaml, extra_path, extra)                                \

@@ -68,8 +68,12 @@ Test(plan_out, the_input_holds_the_row)
                             .n_refs = 2,
                             .git = "{\"ssh_key\": \"/k\"}",
                             .known_refs = "{\"main\": \"ab\"}"};
-    struct planner_paths paths = {
-        .mirror = "/m", .out = "/o", .registry = "r:1", .arch = "amd64", .timeout = 2 * BF_SEC};
+    struct planner_paths paths = {.mirror = "/m",
+                                  .out = "/o",
+                                  .registry = "r:1",
+                                  .arch = "amd64",
+                                  .timeout = 2 * BF_SEC,
+                                  .onbuild = "{\"r:1/os/a:m\": [\"USER x\"]}"};
     char *text = planner_input(&repo, NULL, &paths);
     json_t *doc = json_loads(text, 0, NULL);
     cr_assert_str_eq(json_string_value(json_array_get(json_object_get(doc, "refs"), 1)),
@@ -78,6 +82,8 @@ Test(plan_out, the_input_holds_the_row)
                      "/k");
     cr_assert_eq(json_integer_value(json_object_get(doc, "timeout_ms")), 2000);
     cr_assert(json_is_array(json_object_get(doc, "known_contexts")));
+    cr_assert_eq(json_array_size(json_object_get(json_object_get(doc, "onbuild"), "r:1/os/a:m")),
+                 1);
     json_decref(doc);
     free(text);
 }
