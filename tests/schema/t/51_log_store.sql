@@ -80,7 +80,7 @@ SELECT results_eq(format('SELECT log_length, log_sealed FROM dashboard.attempts 
 SELECT is(farm.log_append(:'b', 0, 3, 0, 'new'), 3::bigint, 'a day that is missing is made again');
 SELECT ok(farm.log_add_day(:'today'::date - 20), 'a day can be made');
 SELECT ok(NOT farm.log_add_day(:'today'::date - 20), 'once');
-UPDATE farm.attempt SET leased_at = now() - interval '20 days' WHERE id = :'b';
+UPDATE farm.job_state SET leased_at = now() - interval '20 days' WHERE attempt_id = :'b';
 SELECT is((SELECT stored FROM t.put(ARRAY[:'b']::uuid[], '{0}', '{1}', '{0}', '{x}')), NULL, 'a log whose day is no longer kept is not wanted');
 SELECT is(farm.log_append(:'b', 0, 1, 0, 'x'), NULL, 'nor one chunk of it');
 SELECT results_eq(format('SELECT known, sealed FROM farm.log_close(%L, %s, 1, 1, %L)', :'b', :w, sha256('x')), $$VALUES (false, false)$$, 'nor its seal');
