@@ -388,9 +388,10 @@ struct ynode *ynode_merge(struct arena *a, struct ynode *under, struct ynode *ov
         return over;
     struct ynode *out = arena_alloc(a, sizeof *out);
     *out = *over;
+    out->n = 0;
     out->pair = arena_array(a, under->n + over->n, sizeof *out->pair);
-    memcpy(out->pair, under->pair, under->n * sizeof *out->pair);
-    out->n = under->n;
+    for (; out->n < under->n; out->n++)
+        out->pair[out->n] = under->pair[out->n];
     for (size_t i = 0; i < over->n; i++) {
         struct ypair *same = find_pair(out, over->pair[i].key);
         struct ypair merged = over->pair[i];
