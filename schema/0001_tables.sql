@@ -293,12 +293,6 @@ CREATE TABLE farm.job_state (
 CREATE INDEX job_live ON farm.job_state (id) WHERE ended_at IS NULL;
 CREATE INDEX job_built ON farm.job_state (digest) WHERE kind = 'build' AND ended_at IS NOT NULL AND digest IS NOT NULL;
 
--- The job of each attempt that ever was. Whoever has an attempt's id finds it by this: an index on job_state would have to follow every claim.
-CREATE TABLE farm.attempt_of (
-    id         uuid PRIMARY KEY,
-    job_id     bigint NOT NULL
-);
-
 -- Attempts that were followed by another one of the same job.
 CREATE TABLE farm.attempt_past (
     id         uuid NOT NULL,

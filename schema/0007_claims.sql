@@ -97,10 +97,15 @@ CREATE FUNCTION farm.put_past(jobs bigint[]) RETURNS void LANGUAGE sql AS $$
       FROM farm.job_state s WHERE s.id = ANY (jobs)
 $$;
 
-CREATE FUNCTION farm.check_workers(workers bigint[]) RETURNS void LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION farm.check_claims(jobs bigint[], attempts uuid[], workers bigint[]) RETURNS void LANGUAGE plpgsql STABLE AS $$
 DECLARE
     missing bigint;
+    odd record;
 BEGIN
+    SELECT u.* INTO odd FROM unnest(jobs, attempts) u (job, attempt) WHERE farm.job_of(u.attempt) IS DISTINCT FROM u.job LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the attempt % cannot be one of job %: an attempt''s id begins with its job''s', odd.attempt, odd.job USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     SELECT u.id INTO missing FROM (SELECT DISTINCT unnest(workers) AS id) u LEFT JOIN farm.worker w ON w.id = u.id WHERE w.id IS NULL LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'there is no worker %', missing USING ERRCODE = 'foreign_key_violation';
@@ -119,7 +124,7 @@ DECLARE
     again bigint[];
     publish bigint;
 BEGIN
-    PERFORM farm.check_workers(workers);
+    PERFORM farm.check_claims(jobs, claim_rows.attempts, workers);
     -- One look for all that is not a first attempt of a build or test: few are.
     SELECT array_agg(s.id ORDER BY s.id) FILTER (WHERE s.kind = 'publish'), array_agg(s.id) FILTER (WHERE s.kind = 'mirror'), array_agg(s.id) FILTER (WHERE s.attempts > 0)
       INTO publishes, mirrors, again
@@ -137,17 +142,13 @@ BEGIN
     IF again IS NOT NULL THEN
         PERFORM farm.put_past(ARRAY(SELECT a FROM unnest(again) a WHERE a <> ALL (busy || outdated)));
     END IF;
-    WITH leased AS (
-        UPDATE farm.job_state s
-           SET state = 'leased', attempts = s.attempts + 1, attempt_id = u.attempt, worker_id = u.worker, boot_id = u.boot, term = my_term,
-               leased_at = now(), leased_seq = nextval('farm.event_seq'), started_at = NULL, started_seq = NULL, finished_at = NULL, finished_seq = NULL,
-               outcome = NULL, next_state = NULL, actor = NULL, class = NULL, phase = NULL, code = NULL, step = NULL, message = NULL, size = NULL, result = NULL,
-               reason = NULL, detail = NULL, reason_since = now()
-          FROM unnest(jobs, claim_rows.attempts, workers, boots) u (job, attempt, worker, boot)
-         WHERE s.id = u.job AND s.state = 'ready' AND (s.kind IN ('build', 'test') OR s.id <> ALL (busy || outdated))
-        RETURNING s.id, s.attempt_id
-    )
-    INSERT INTO farm.attempt_of (id, job_id) SELECT l.attempt_id, l.id FROM leased l;
+    UPDATE farm.job_state s
+       SET state = 'leased', attempts = s.attempts + 1, attempt_id = u.attempt, worker_id = u.worker, boot_id = u.boot, term = my_term,
+           leased_at = now(), leased_seq = nextval('farm.event_seq'), started_at = NULL, started_seq = NULL, finished_at = NULL, finished_seq = NULL,
+           outcome = NULL, next_state = NULL, actor = NULL, class = NULL, phase = NULL, code = NULL, step = NULL, message = NULL, size = NULL, result = NULL,
+           reason = NULL, detail = NULL, reason_since = now()
+      FROM unnest(jobs, claim_rows.attempts, workers, boots) u (job, attempt, worker, boot)
+     WHERE s.id = u.job AND s.state = 'ready' AND (s.kind IN ('build', 'test') OR s.id <> ALL (busy || outdated));
     RETURN QUERY
     SELECT w.job, CASE WHEN w.work IS NOT NULL THEN 'ok' WHEN w.job = ANY (busy) THEN 'busy' WHEN w.job = ANY (outdated) THEN 'outdated' ELSE 'stale' END, w.work
       FROM farm.work_orders(jobs, claim_rows.attempts) w ORDER BY w.ord;
@@ -180,13 +181,13 @@ BEGIN
     UPDATE farm.job_state s
        SET state = 'running', reason = NULL, detail = NULL, started_at = greatest(s.leased_at, now() - greatest(u.ago, 0) * interval '1 microsecond'),
            started_seq = nextval('farm.event_seq')
-      FROM unnest(start_rows.attempts, ago_us) u (id, ago) JOIN farm.attempt_of k ON k.id = u.id
-     WHERE s.id = k.job_id AND s.attempt_id = u.id AND s.state = 'leased';
+      FROM unnest(start_rows.attempts, ago_us) u (id, ago)
+     WHERE s.id = farm.job_of(u.id) AND s.attempt_id = u.id AND s.state = 'leased';
     RETURN QUERY
-    SELECT u.id, CASE WHEN k.id IS NULL THEN 'unknown' WHEN s.state IS DISTINCT FROM 'running' THEN 'fenced' WHEN s.started_seq > mark THEN 'ok' ELSE 'duplicate' END
+    SELECT u.id, CASE WHEN t.id IS NULL THEN 'unknown' WHEN s.state IS DISTINCT FROM 'running' THEN 'fenced' WHEN s.started_seq > mark THEN 'ok' ELSE 'duplicate' END
       FROM unnest(start_rows.attempts) WITH ORDINALITY u (id, ord)
-      LEFT JOIN farm.attempt_of k ON k.id = u.id
-      LEFT JOIN farm.job_state s ON s.id = k.job_id AND s.attempt_id = u.id
+      LEFT JOIN farm.attempt t ON t.job_id = farm.job_of(u.id) AND t.id = u.id
+      LEFT JOIN farm.job_state s ON s.id = t.job_id AND s.attempt_id = t.id
      ORDER BY u.ord;
 END $$;
 

@@ -1,9 +1,5 @@
 -- 0009_results: the end of an attempt, and what it proves.
 
-CREATE FUNCTION farm.job_of(attempt uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT k.job_id FROM farm.attempt_of k WHERE k.id = attempt
-$$;
-
 -- One result with the rows it concerns.
 CREATE TYPE farm.outcome AS (
     ord           bigint,
@@ -62,9 +58,8 @@ BEGIN
                j.repository, p.ordered, l.lost, g.gone, u.result)::farm.outcome ORDER BY u.ord)
       INTO judged
       FROM unnest(attempts, workers, results, next_states, reasons, not_before_us) WITH ORDINALITY u (attempt, worker, result, next, reason, not_before, ord)
-      LEFT JOIN farm.attempt_of k ON k.id = u.attempt
-      LEFT JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id
-      LEFT JOIN farm.job j ON j.id = k.job_id
+      LEFT JOIN farm.attempt t ON t.job_id = farm.job_of(u.attempt) AND t.id = u.attempt
+      LEFT JOIN farm.job j ON j.id = t.job_id
      CROSS JOIN LATERAL (SELECT min(e.value->>'digest') AS ordered FROM jsonb_each(coalesce(j.pins, '{}')) e WHERE j.kind <> 'build') p
      CROSS JOIN LATERAL (SELECT CASE WHEN u.result->>'outcome' = 'failed' AND u.result->>'code' IN ('digest-gone', 'base-not-found')
                                      THEN coalesce(substring(u.result->>'message' FROM 'sha256:[0-9a-f]{64}'), p.ordered) END AS lost) l
@@ -186,9 +181,8 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_
             RETURN QUERY SELECT * FROM farm.finish_rows(attempts[i:i], workers[i:i], results[i:i], next_states[i:i], reasons[i:i], not_before_us[i:i]);
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
             PERFORM farm.refuse_job('finish', farm.job_of(attempts[i]), attempts[i], SQLERRM);
-            RETURN QUERY SELECT a.asked, 'refused', k.job_id, NULL::text, NULL::text, j.state, '{}'::bigint[]
-                           FROM (SELECT attempts[i] AS asked) a
-                           LEFT JOIN farm.attempt_of k ON k.id = a.asked LEFT JOIN farm.job_state j ON j.id = k.job_id;
+            RETURN QUERY SELECT a.asked, 'refused', j.id, NULL::text, NULL::text, j.state, '{}'::bigint[]
+                           FROM (SELECT attempts[i] AS asked) a LEFT JOIN farm.job_state j ON j.id = farm.job_of(a.asked);
         END;
     END LOOP;
 END $$;
@@ -279,11 +273,10 @@ RETURNS TABLE (attempt uuid, status text) LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        SELECT u.*, k.job_id,
+        SELECT u.*, t.job_id,
                CASE WHEN t.id IS NULL THEN 'unknown' WHEN t.ended_at IS NULL THEN 'ok' WHEN t.outcome = 'lost' THEN 'duplicate' ELSE 'fenced' END AS status
           FROM unnest(attempts, next_states, reasons, not_before_us) WITH ORDINALITY u (id, next, reason, not_before, ord)
-          LEFT JOIN farm.attempt_of k ON k.id = u.id
-          LEFT JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id
+          LEFT JOIN farm.attempt t ON t.job_id = farm.job_of(u.id) AND t.id = u.id
     ), abandoned AS (
         UPDATE farm.release r SET state = 'abandoned' FROM asked q
          WHERE r.job_id = q.job_id AND r.state = 'publishing' AND q.status = 'ok' AND q.next = 'failed'

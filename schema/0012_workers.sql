@@ -51,8 +51,8 @@ END $$;
 CREATE FUNCTION farm.phases(worker bigint, attempts uuid[], phases text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.my_term(), pg_notify('farm_change', 'attempts');
-    UPDATE farm.job_state s SET phase = left(u.phase, 50) FROM unnest(phases.attempts, phases.phases) u (id, phase) JOIN farm.attempt_of k ON k.id = u.id
-     WHERE s.id = k.job_id AND s.attempt_id = u.id AND s.worker_id = phases.worker AND s.state IN ('leased', 'running');
+    UPDATE farm.job_state s SET phase = left(u.phase, 50) FROM unnest(phases.attempts, phases.phases) u (id, phase)
+     WHERE s.id = farm.job_of(u.id) AND s.attempt_id = u.id AND s.worker_id = phases.worker AND s.state IN ('leased', 'running');
 END $$;
 
 CREATE FUNCTION farm.command_done(ids bigint[], states text[], outcomes jsonb[], messages text[]) RETURNS TABLE (id bigint, status text) LANGUAGE plpgsql AS $$

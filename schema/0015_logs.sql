@@ -83,13 +83,13 @@ END $$;
 -- Everything before this offset is stored, or was left out and says so.
 CREATE FUNCTION farm.log_end(attempt uuid) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN coalesce((SELECT c.byte_offset + c.raw_bytes FROM farm.known_attempt t JOIN farm.log_chunk c ON c.day = farm.log_day(t.leased_at) AND c.attempt_id = t.id
-                      WHERE t.id = attempt ORDER BY c.byte_offset DESC LIMIT 1), 0);
+    RETURN coalesce((SELECT c.byte_offset + c.raw_bytes FROM farm.known_attempt(attempt) t JOIN farm.log_chunk c ON c.day = farm.log_day(t.leased_at) AND c.attempt_id = t.id
+                      ORDER BY c.byte_offset DESC LIMIT 1), 0);
 END $$;
 
 -- Where the log of an attempt lies; NULL: no such attempt, or its day is no longer kept.
 CREATE FUNCTION farm.log_home(attempt uuid) RETURNS date LANGUAGE sql STABLE AS $$
-    SELECT farm.log_day(t.leased_at) FROM farm.known_attempt t WHERE t.id = attempt AND farm.log_day(t.leased_at) >= farm.log_first_day(farm.log_day(now()))
+    SELECT farm.log_day(t.leased_at) FROM farm.known_attempt(attempt) t WHERE farm.log_day(t.leased_at) >= farm.log_first_day(farm.log_day(now()))
 $$;
 
 -- Bytes of one log beyond which only the size is kept: setting log_limit, 256 MiB by default.
@@ -164,7 +164,7 @@ BEGIN
     END IF;
     SELECT array_agg(t.day ORDER BY u.n) INTO days
       FROM unnest(attempts, workers) WITH ORDINALITY u(attempt, worker, n)
-      LEFT JOIN LATERAL (SELECT farm.log_day(q.leased_at) AS day FROM farm.known_attempt q WHERE q.id = u.attempt AND q.worker_id = u.worker LIMIT 1) t ON t.day >= first_day;
+      LEFT JOIN LATERAL (SELECT farm.log_day(q.leased_at) AS day FROM farm.known_attempt(u.attempt) q WHERE q.worker_id = u.worker) t ON t.day >= first_day;
     PERFORM farm.log_add_day(u.day) FROM (SELECT DISTINCT d.day FROM unnest(days) d(day) WHERE d.day IS NOT NULL) u;     -- log_days has made them, usually
     FOR c IN
         SELECT u.attempt, u.n, u.byte_offset, u.raw, u.gap, u.day, coalesce(e.log_end, 0) AS log_end, l.sealed
@@ -241,7 +241,7 @@ CREATE FUNCTION farm.log_close(attempt uuid, worker bigint, length bigint, was_s
 RETURNS TABLE (known boolean, sealed boolean, stored bigint) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
-    known := farm.log_home(attempt) IS NOT NULL AND EXISTS (SELECT FROM farm.known_attempt t WHERE t.id = attempt AND t.worker_id = worker);
+    known := farm.log_home(attempt) IS NOT NULL AND EXISTS (SELECT FROM farm.known_attempt(attempt) t WHERE t.worker_id = worker);
     sealed := known AND farm.log_seal(attempt, length, was_stored, sha256);
     stored := CASE WHEN known THEN farm.log_end(attempt) END;
     RETURN NEXT;
@@ -254,7 +254,7 @@ CREATE FUNCTION dashboard.job_log(attempt uuid, from_offset bigint, max_chunks i
 RETURNS TABLE (byte_offset bigint, raw_bytes int, gap_bytes bigint, data bytea) LANGUAGE sql STABLE AS $$
     SELECT c.byte_offset, c.raw_bytes, c.gap_bytes, c.data
       FROM farm.log_chunk c
-     WHERE c.day = (SELECT farm.log_day(t.leased_at) FROM farm.known_attempt t WHERE t.id = attempt)
+     WHERE c.day = (SELECT farm.log_day(t.leased_at) FROM farm.known_attempt(attempt) t)
        AND c.attempt_id = attempt AND c.byte_offset > from_offset - 262144 AND c.byte_offset + c.raw_bytes > from_offset
      ORDER BY c.byte_offset
      LIMIT least(greatest(max_chunks, 0), 256)
@@ -268,13 +268,12 @@ RETURNS TABLE (ended boolean, length bigint, byte_offset bigint, raw_bytes int, 
 BEGIN
     RETURN QUERY
     SELECT l.attempt_id IS NOT NULL OR coalesce(t.ended_at < now() - interval '1 minute', false), l.length, c.byte_offset, c.raw_bytes, c.gap_bytes, c.data
-      FROM farm.known_attempt t
+      FROM farm.known_attempt(attempt) t
       LEFT JOIN farm.log_seal l ON l.attempt_id = t.id
       LEFT JOIN LATERAL (SELECT q.byte_offset, q.raw_bytes, q.gap_bytes, q.data FROM farm.log_chunk q
                           WHERE q.day = farm.log_day(t.leased_at) AND q.attempt_id = t.id
                             AND q.byte_offset > from_offset - 262144 AND q.byte_offset + q.raw_bytes > from_offset
                           ORDER BY q.byte_offset LIMIT least(greatest(max_chunks, 0), 256)) c ON true
-     WHERE t.id = attempt
      ORDER BY c.byte_offset;
 END $$;
 

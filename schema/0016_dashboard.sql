@@ -100,8 +100,7 @@ CREATE VIEW dashboard.attempts AS
            t.digest::text, t.size, t.detail, t.leased_at, t.started_at, t.ended_at,
            coalesce(l.length, (SELECT c.byte_offset + c.raw_bytes FROM farm.log_chunk c WHERE c.day = (t.leased_at AT TIME ZONE 'UTC')::date AND c.attempt_id = t.id ORDER BY c.byte_offset DESC LIMIT 1), 0) AS log_length,
            l.attempt_id IS NOT NULL AS log_sealed, coalesce(l.truncated, false) AS log_truncated
-      FROM farm.attempt_of k
-      JOIN farm.attempt t ON t.job_id = k.job_id AND t.id = k.id
+      FROM farm.attempt t
       JOIN farm.named_job n ON n.job_id = t.job_id
       JOIN farm.worker w ON w.id = t.worker_id
       JOIN farm.site s ON s.id = w.site_id

@@ -37,11 +37,11 @@ void *smap_del(struct smap *m, const char *key);
 void smap_release(struct smap *m);
 bool smap_next(const struct smap *m, size_t *pos, const char **key, void **value);
 
-/* An id128 is random already: its first eight bytes are the key of a struct map. */
+/* The last eight bytes of an id128 are random: they are its key in a struct map. */
 static inline uint64_t id128_key(struct id128 id)
 {
     uint64_t k;
-    memcpy(&k, id.b, sizeof k);
+    memcpy(&k, id.b + 8, sizeof k);
     return k;
 }
 

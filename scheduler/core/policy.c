@@ -13,7 +13,7 @@
 
 static void claim(struct world *w, struct job *j, struct worker *k)
 {
-    struct id128 attempt = world_random_id(w);
+    struct id128 attempt = world_attempt_id(w, j->id);
     struct op *op = emit(w, OP_CLAIM, j->id);
     op->attempt = attempt;
     op->worker = k->id;

@@ -33,14 +33,15 @@ static void rng_seed(uint64_t s[4], uint64_t seed)
     }
 }
 
-/* A UUID of version 4, so that every reader of one takes it. */
-struct id128 world_random_id(struct world *w)
+struct id128 world_attempt_id(struct world *w, int64_t job)
 {
     struct id128 id;
     uint64_t a = rng_next(w->rng), b = rng_next(w->rng);
     memcpy(id.b, &a, 8);
     memcpy(id.b + 8, &b, 8);
-    id.b[6] = (uint8_t)((id.b[6] & 0x0f) | 0x40);
+    for (int i = 0; i < 6; i++)
+        id.b[i] = (uint8_t)(job >> (40 - 8 * i));
+    id.b[6] = (uint8_t)((id.b[6] & 0x0f) | 0x80);
     id.b[8] = (uint8_t)((id.b[8] & 0x3f) | 0x80);
     return id;
 }

@@ -91,12 +91,16 @@ BEGIN
 END $$;
 
 CREATE SEQUENCE t.attempt;
+-- An id that begins with its job's, as the brain makes them.
+CREATE FUNCTION t.attempt(job bigint, n int) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+    SELECT (lpad(to_hex(job), 12, '0') || '80008000' || lpad(n::text, 12, '0'))::uuid
+$$;
 CREATE FUNCTION t.worker(name text) RETURNS bigint LANGUAGE sql AS $$ SELECT id FROM farm.worker w WHERE w.name = worker.name $$;
 
 -- ready -> leased by the worker; returns the attempt, or raises what claim answered.
 CREATE FUNCTION t.claim(job bigint, worker text DEFAULT 'hub-1') RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
-    a constant uuid := t.uuid(nextval('t.attempt')::int);
+    a constant uuid := t.attempt(job, nextval('t.attempt')::int);
     s text;
 BEGIN
     SELECT c.status INTO s FROM farm.claim(ARRAY[job], ARRAY[a], ARRAY[t.worker(worker)], ARRAY[t.uuid(0)]) c;
