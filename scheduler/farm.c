@@ -179,6 +179,7 @@ static void log_op(const struct op *op, const struct op_answer *a)
     case OP_WORKER_SEEN:
     case OP_DRAIN:
     case OP_COMMAND_DONE:
+    case OP_EXPLAIN:
         break;
     }
     if (a->status == ST_REFUSED)

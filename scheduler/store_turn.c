@@ -8,7 +8,7 @@
 #define MAX_COLS 7
 
 /* A call for each type of op, and one more for OP_FINISH. */
-enum { CALL_SUCCEED = OP_COMMAND_DONE + 1 };
+enum { CALL_SUCCEED = OP_LAST + 1 };
 
 struct turn_call {
     int call;
@@ -32,7 +32,9 @@ static const struct {
     const char *sql;
     int cols;
 } calls[] = {
-    [OP_MAKE_READY] = {"select * from farm.make_ready($1::bigint[], $2::text[], $3::jsonb[])", 3},
+    [OP_MAKE_READY] = {"select * from farm.make_ready($1::bigint[], $2::text[], $3::jsonb[], "
+                       "$4::bigint[])",
+                       4},
     [OP_RETRY_READY] = {"select * from farm.retry_ready($1::bigint[])", 1},
     [OP_CLAIM] = {"select * from farm.claim($1::bigint[], $2::uuid[], $3::bigint[], $4::uuid[])",
                   4},
@@ -51,6 +53,7 @@ static const struct {
     [OP_COMMAND_DONE] = {"select * from farm.command_done($1::bigint[], $2::text[], $3::jsonb[], "
                          "$4::text[])",
                          4},
+    [OP_EXPLAIN] = {"select * from farm.explain_wait($1::bigint[], $2::text[], $3::text[])", 3},
     [CALL_SUCCEED] = {"select * from farm.succeed($1::bigint[], $2::uuid[], $3::bigint[], "
                       "$4::text[], $5::bigint[], $6::bigint[], $7::jsonb[])",
                       7},
@@ -110,6 +113,7 @@ static bool may_pass(enum op_type type, enum op_type other)
     case OP_WORKER_SEEN:
     case OP_DRAIN:
     case OP_COMMAND_DONE:
+    case OP_EXPLAIN:
         return false;
     }
     BUG("op %d", (int)type);
@@ -159,6 +163,7 @@ static void add_make_ready(struct turn_call *c, const struct op *op)
     pga_i64(&c->col[0], op->job);
     pga_digest(&c->col[1], &op->key);
     pga_text(&c->col[2], pins.p);
+    pga_i64(&c->col[3], op->bucket);
     str_release(&pins);
 }
 
@@ -302,6 +307,11 @@ void turn_add(struct turn *t, const struct op *op, const struct op_payload *p)
         break;
     case OP_COMMAND_DONE:
         add_command_done(c, op);
+        break;
+    case OP_EXPLAIN:
+        pga_i64(&c->col[0], op->bucket);
+        pga_text(&c->col[1], wait_reason_name(op->reason));
+        pga_text(&c->col[2], op->detail);
         break;
     }
 }

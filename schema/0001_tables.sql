@@ -246,6 +246,14 @@ CREATE INDEX job_of_revision ON farm.job_fixed (revision_id);
 
 CREATE SEQUENCE farm.event_seq;                 -- the order of events, also of those that are read off attempts
 
+-- Why the ready jobs of a bucket wait. The brain writes it when it changes, whatever the number of jobs; a bucket's number is a hash of what they ask for.
+CREATE TABLE farm.bucket (
+    id            bigint PRIMARY KEY,
+    reason        text NOT NULL,
+    detail        text,
+    since         timestamptz NOT NULL DEFAULT now()
+);
+
 -- The newest attempt stands in its job's row, and goes to attempt_past when another begins: most jobs have one only.
 CREATE TABLE farm.job_state (
     id            bigint PRIMARY KEY,
@@ -284,6 +292,7 @@ CREATE TABLE farm.job_state (
     digest        farm.digest,                  -- result, also of a skipped job
     repository    text,                         -- where it lies, or is going to lie
     input_key     farm.digest,                  -- formed at waiting -> ready
+    bucket        bigint,                       -- of ready jobs that the same workers can run
     pins          jsonb,                        -- {"image:12": {"digest": "sha256:…", "repository": "…"}, "base:3": {…}}
     CHECK (state NOT IN ('leased', 'running') OR (attempt_id IS NOT NULL AND outcome IS NULL)),
     CHECK ((state = 'failed') = (fail_class IS NOT NULL)),

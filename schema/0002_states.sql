@@ -34,12 +34,13 @@ INSERT INTO farm.job_transition (from_state, to_state) VALUES
 
 -- ---- what is read ------------------------------------------------------------------------------------------
 
--- `attempt_id`: the live one.
+-- `attempt_id`: the live one. A ready job without a reason of its own has that of its bucket.
 CREATE VIEW farm.job AS
-    SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, s.state, s.reason, s.detail, s.reason_since, f.because, f.because_of,
+    SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, s.state, coalesce(s.reason, b.reason) AS reason, CASE WHEN s.reason IS NULL THEN coalesce(b.detail, s.detail) ELSE s.detail END AS detail,
+           CASE WHEN s.reason IS NULL THEN greatest(s.reason_since, b.since) ELSE s.reason_since END AS reason_since, f.because, f.because_of,
            f.run_site_id, f.needs, f.forced, f.priority, s.input_key, s.pins, s.digest, CASE WHEN s.state NOT IN ('waiting', 'ready') THEN s.repository END AS repository, s.attempts, s.losses,
            s.not_before, CASE WHEN s.state IN ('leased', 'running') THEN s.attempt_id END AS attempt_id, s.fail_class, f.created_at, s.ready_at, s.ended_at
-      FROM farm.job_fixed f JOIN farm.job_state s ON s.id = f.id;
+      FROM farm.job_fixed f JOIN farm.job_state s ON s.id = f.id LEFT JOIN farm.bucket b ON b.id = s.bucket AND s.state = 'ready';
 
 CREATE VIEW farm.attempt AS
     SELECT p.id, p.job_id, p.number, p.worker_id, p.boot_id, p.term, p.leased_at, p.started_at, p.finished_at AS ended_at, p.phase, p.outcome, p.class AS fail_class, p.code, p.step,

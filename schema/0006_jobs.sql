@@ -63,7 +63,7 @@ CREATE FUNCTION farm.satisfied(j farm.job, spec jsonb, pins jsonb) RETURNS text 
 $$;
 
 -- What the brain gives of a test's digest is taken as it is, when it says where that lies; builds and tests are looked up by their keys.
-CREATE FUNCTION farm.make_ready_rows(jobs bigint[], keys text[], pins jsonb[])
+CREATE FUNCTION farm.make_ready_rows(jobs bigint[], keys text[], pins jsonb[], buckets bigint[])
 RETURNS TABLE (job bigint, status text, digest text, repository text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -71,13 +71,13 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        SELECT u.ord, u.id, s.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, f.forced, f.created_at, nullif(u.key, '') AS key, u.given,
+        SELECT u.ord, u.id, u.bucket, s.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, f.forced, f.created_at, nullif(u.key, '') AS key, u.given,
                -- A plan has moved on since: the brain may have formed the key from the new recipe.
                CASE WHEN s.state <> 'waiting' THEN false
                     WHEN s.kind = 'build' THEN a.recipe = p.body->>'recipe'
                     WHEN s.kind = 'test' THEN a.tests_key = p.body->>'tests_key'
                     ELSE s.state = 'waiting' END AS live
-          FROM unnest(jobs, keys, pins) WITH ORDINALITY u (id, key, given, ord)
+          FROM unnest(jobs, keys, pins, buckets) WITH ORDINALITY u (id, key, given, bucket, ord)
           LEFT JOIN farm.job_state s ON s.id = u.id
           LEFT JOIN farm.job_fixed f ON f.id = u.id
           LEFT JOIN farm.image_arch a ON a.id = f.image_arch_id
@@ -94,7 +94,7 @@ BEGIN
                          ELSE (SELECT v.digest FROM farm.verdict v WHERE v.test_key = q.key AND v.passed) END AS done
           FROM pinned q
     ), decided AS (
-        SELECT k.ord, k.id, k.kind, k.image_id, k.image_arch_id, k.revision_id, k.done, k.created_at,
+        SELECT k.ord, k.id, k.bucket, k.kind, k.image_id, k.image_arch_id, k.revision_id, k.done, k.created_at,
                CASE WHEN k.kind IN ('build', 'test') THEN farm.must(k.key, 'no key was given') ELSE k.key END AS key,
                CASE WHEN k.kind = 'build' THEN coalesce(k.pins, '{}') ELSE farm.must(k.pins::text, 'nothing was released yet')::jsonb END AS pins,
                CASE WHEN k.kind = 'mirror' THEN farm.site_repository(k.image_id, k.target_site_id)
@@ -108,7 +108,7 @@ BEGIN
           JOIN farm.repo r ON r.id = e.repo_id
     ), moved AS (
         UPDATE farm.job_state j
-           SET state = CASE WHEN d.done IS NULL THEN 'ready' ELSE 'skipped' END, input_key = d.key, pins = d.pins, digest = d.done, repository = d.repository,
+           SET state = CASE WHEN d.done IS NULL THEN 'ready' ELSE 'skipped' END, input_key = d.key, pins = d.pins, bucket = d.bucket, digest = d.done, repository = d.repository,
                reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = CASE WHEN d.done IS NULL THEN now() END,
                ended_at = CASE WHEN d.done IS NOT NULL THEN now() END
           FROM decided d
@@ -145,16 +145,16 @@ BEGIN
     PERFORM pg_notify('farm_change', 'jobs');
 END $$;
 
-CREATE FUNCTION farm.make_ready(jobs bigint[], keys text[], pins jsonb[])
+CREATE FUNCTION farm.make_ready(jobs bigint[], keys text[], pins jsonb[], buckets bigint[] DEFAULT NULL)
 RETURNS TABLE (job bigint, status text, digest text, repository text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM farm.my_term();
-    RETURN QUERY SELECT * FROM farm.make_ready_rows(jobs, keys, pins);
+    RETURN QUERY SELECT * FROM farm.make_ready_rows(jobs, keys, pins, buckets);
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(jobs) LOOP
         BEGIN
-            RETURN QUERY SELECT * FROM farm.make_ready_rows(jobs[i:i], keys[i:i], pins[i:i]);
+            RETURN QUERY SELECT * FROM farm.make_ready_rows(jobs[i:i], keys[i:i], pins[i:i], buckets[i:i]);
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
             PERFORM farm.refuse_job('make_ready', jobs[i], NULL, SQLERRM);
             RETURN QUERY SELECT jobs[i], 'refused', NULL::text, NULL::text;
@@ -190,6 +190,20 @@ BEGIN
      WHERE j.id = u.id AND j.ended_at IS NULL;
     RETURN QUERY SELECT u.id, CASE WHEN s.id IS NULL OR s.ended_at IS NOT NULL THEN 'stale' ELSE 'ok' END
                    FROM unnest(jobs) WITH ORDINALITY u (id, ord) LEFT JOIN farm.job_state s ON s.id = u.id ORDER BY u.ord;
+END $$;
+
+-- Why the ready jobs of these buckets wait. The last word about one counts.
+CREATE FUNCTION farm.explain_wait(buckets bigint[], reasons text[], details text[]) RETURNS TABLE (bucket bigint, status text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM farm.my_term();
+    INSERT INTO farm.bucket AS b (id, reason, detail)
+    SELECT DISTINCT ON (u.id) u.id, u.reason, left(u.detail, 500)
+      FROM unnest(buckets, reasons, details) WITH ORDINALITY u (id, reason, detail, ord) ORDER BY u.id, u.ord DESC
+    ON CONFLICT (id) DO UPDATE
+       SET reason = excluded.reason, detail = excluded.detail, since = CASE WHEN b.reason <> excluded.reason THEN now() ELSE b.since END;
+    PERFORM pg_notify('farm_change', 'jobs');
+    RETURN QUERY SELECT u.id, 'ok' FROM unnest(buckets) WITH ORDINALITY u (id, ord) ORDER BY u.ord;
 END $$;
 
 -- -> superseded or cancelled. A live attempt ends as cancelled; a release under way is abandoned.

@@ -34,7 +34,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA dashboard TO bootfarm_scheduler;
 SELECT farm.open_functions('bootfarm_scheduler', ARRAY[
     'farm.lead', 'farm.is_stale', 'farm.renew', 'farm.check_term', 'farm.now_us',
     'farm.load_sites', 'farm.load_workers', 'farm.load_images', 'farm.load_bases', 'farm.load_jobs',
-    'farm.make_ready', 'farm.retry_ready', 'farm.claim', 'farm.work', 'farm.start', 'farm.succeed', 'farm.finish', 'farm.lose', 'farm.set_waiting', 'farm.end_jobs', 'farm.reopen',
+    'farm.make_ready', 'farm.retry_ready', 'farm.claim', 'farm.work', 'farm.start', 'farm.succeed', 'farm.finish', 'farm.lose', 'farm.set_waiting', 'farm.explain_wait', 'farm.end_jobs', 'farm.reopen',
     'farm.worker_seen', 'farm.worker_drain', 'farm.phases', 'farm.command_done',
     'farm.due_repos', 'farm.known_contexts', 'farm.add_artifact', 'farm.repo_polled', 'farm.plan_commit',
     'farm.commands', 'farm.command_apply', 'farm.log_append', 'farm.log_seal', 'farm.log_end']);

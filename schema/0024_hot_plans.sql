@@ -9,7 +9,7 @@ BEGIN
     FOR hot IN
         SELECT p.oid::regprocedure AS name FROM pg_proc p
          WHERE p.pronamespace = 'farm'::regnamespace
-           AND p.proname IN ('make_ready', 'retry_ready', 'claim', 'work', 'start', 'succeed', 'finish', 'lose', 'set_waiting', 'end_jobs', 'reopen', 'command_take', 'load_taken')
+           AND p.proname IN ('make_ready', 'retry_ready', 'claim', 'work', 'start', 'succeed', 'finish', 'lose', 'set_waiting', 'explain_wait', 'end_jobs', 'reopen', 'command_take', 'load_taken')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off', hot.name);
         EXECUTE format('ALTER FUNCTION %s SET work_mem = ''64MB''', hot.name);

@@ -175,7 +175,7 @@ struct input {
 /* One row of the turn's transaction. The order of ops is the order of calls: ops of one type that
  * follow each other may be sent as one call, and a job's ops stay in order. */
 enum op_type {
-    OP_MAKE_READY,  /* job, key, pins */
+    OP_MAKE_READY,  /* job, key, pins, bucket */
     OP_RETRY_READY, /* job */
     OP_CLAIM,       /* job, attempt, worker, boot */
     OP_START,       /* job, attempt, ago */
@@ -187,7 +187,9 @@ enum op_type {
     OP_REOPEN, /* job, who */
     OP_WORKER_SEEN, /* worker, boot, worker_state */
     OP_DRAIN,       /* worker, drained */
-    OP_COMMAND_DONE /* command, refused, detail */
+    OP_COMMAND_DONE, /* command, refused, detail */
+    OP_EXPLAIN, /* bucket, reason, detail: why its ready jobs wait */
+    OP_LAST = OP_EXPLAIN
 };
 
 enum worker_state { WORKER_NEVER_SEEN, WORKER_CONNECTED, WORKER_DRAINING, WORKER_DISCONNECTED };
@@ -203,6 +205,8 @@ struct pin {
 struct op {
     enum op_type type;
     int64_t job, worker, command;
+    int64_t bucket; /* of ready jobs that exactly the same workers can run: the same number in every
+                       leadership, for it is a hash of what such jobs ask for */
     struct id128 attempt, boot;
     struct sha256 key;
     const struct pin *pins; /* owned by the effects, one block with their strings */

@@ -364,6 +364,10 @@ static void take_fields(struct job *j, const struct job_row *row, bf_time now)
     if (j->queued_at == 0)
         j->queued_at = now;
     j->reason = (uint8_t)row->reason;
+    if (row->state == JOB_READY && row->reason != WAIT_NONE) { /* its bucket's, or soon over */
+        bucket_of(j)->shown = true;
+        j->reason = WAIT_NONE;
+    }
     j->keyed = row->attempts > 0 && row->state == JOB_WAITING && row->reason == WAIT_BACKOFF;
     /* The detail is not loaded: where it may say something else today, it is written again. */
     j->told = row->state != JOB_WAITING || row->reason == WAIT_BACKOFF;

@@ -269,6 +269,7 @@ static void make_ready(struct world *w, struct job *j)
         emit(w, OP_RETRY_READY, j->id);
     } else {
         struct op *op = emit(w, OP_MAKE_READY, j->id);
+        op->bucket = bucket_of(j)->id;
         switch ((enum job_kind)j->kind) {
         case JOB_BUILD:
             ready_build(w, j, op);

@@ -77,52 +77,28 @@ static char *no_worker_text(const struct world *w, const struct bucket *b)
     return str_steal(&s);
 }
 
-/* A new leader has heard of nobody yet: what the database says stays, until a full lease is over.
- */
-static bool too_early(const struct world *w, const struct job *j, enum wait_reason reason)
-{
-    return reason == WAIT_NO_WORKER && j->reason != WAIT_NONE &&
-           w->now < w->loaded_at + w->config.lease;
-}
-
-static void tell(struct world *w, struct bucket *b, struct job *j, enum wait_reason reason,
-                 const struct worker *who)
-{
-    if (!j || j->state != JOB_READY || bucket_of(j) != b || j->held || too_early(w, j, reason))
-        return;
-    int64_t ref = who ? who->id : 0;
-    if (j->told && j->reason == reason && j->wait_ref == ref)
-        return;
-    char *detail = NULL;
-    if (reason == WAIT_NO_WORKER)
-        detail = no_worker_text(w, b);
-    else if (who)
-        detail = xstrdup(who->name);
-    emit_wait(w, j, reason, ref, detail);
-}
-
-static void tell_all(struct world *w, struct bucket *b, enum wait_reason reason,
-                     const struct worker *who)
-{
-    for (size_t i = 0; i < b->queues.n; i++) {
-        struct queue *q = container_of(b->queues.v[i].node, struct queue, node);
-        for (size_t k = 0; k < q->ready.n; k++)
-            tell(w, b, container_of(q->ready.v[k].node, struct job, node), reason, who);
-    }
-}
-
+/* One row for all jobs of the bucket, written when it changes: they share the workers, and so the
+ * reason. A new leader has heard of nobody yet: what the database says stays, until a full lease is
+ * over. */
 static void explain(struct world *w, struct bucket *b)
 {
     const struct worker *who;
     enum wait_reason reason = bucket_reason(b, &who);
-    if (reason != b->reason) {
-        tell_all(w, b, reason, who);
-    } else {
-        vec_for_each (i, &b->fresh)
-            tell(w, b, world_job(w, b->fresh.v[i]), reason, who);
-    }
-    vec_clear(&b->fresh);
+    int64_t ref = who ? who->id : 0;
+    if (b->told && b->reason == reason && b->wait_ref == ref)
+        return;
+    if (reason == WAIT_NO_WORKER && b->shown && !b->told && w->now < w->loaded_at + w->config.lease)
+        return;
+    b->shown = b->told = true;
     b->reason = reason;
+    b->wait_ref = ref;
+    struct op *op = emit(w, OP_EXPLAIN, 0);
+    op->bucket = b->id;
+    op->reason = reason;
+    if (reason == WAIT_NO_WORKER)
+        op->detail = no_worker_text(w, b);
+    else if (who)
+        op->detail = xstrdup(who->name);
 }
 
 /* ---- assignments ----------------------------------------------------------------------------- */
@@ -154,7 +130,6 @@ void buckets_listened(struct world *w)
     w->listened = true;
     list_for_each (it, &w->buckets) {
         struct bucket *b = container_of(it, struct bucket, all);
-        b->reason = WAIT_NONE;
         bucket_heat(w, b);
     }
 }

@@ -19,6 +19,8 @@
  * before the others: they are the end of chains, and short. */
 #include "scheduler/core/world.h"
 
+#include "common/base/siphash.h"
+
 #include "common/base/str.h"
 
 #define PRIORITY_WEIGHT (60 * BF_SEC)
@@ -84,7 +86,6 @@ void bucket_heat(struct world *w, struct bucket *b)
 {
     if (b->queues.n == 0) {
         bucket_cool(w, b);
-        vec_clear(&b->fresh);
     } else if (b->hot.pos) {
         heap_moved(&w->hot, &b->hot, rank(b));
     } else {
@@ -149,7 +150,6 @@ void queue_add(struct world *w, struct job *j)
     /* A bucket that is hot stands in a heap by its first queue, which is about to change. */
     heap_add(&q->ready, &j->node, j->order);
     queue_settle(w, q);
-    *vec_push(&q->bucket->fresh) = j->id;
     bucket_heat(w, q->bucket);
 }
 
@@ -210,6 +210,12 @@ static char *bucket_key(const struct job_row *row, const char *arch, const struc
     return str_steal(&s);
 }
 
+static int64_t bucket_id(const char *key)
+{
+    static const uint64_t hash_key[2] = {0};
+    return (int64_t)(siphash13(hash_key, key, strlen(key)) >> 1);
+}
+
 static struct bucket *bucket_new(struct world *w, const struct job_row *row, const char *arch)
 {
     struct bucket *b = xcalloc(1, sizeof *b);
@@ -240,6 +246,7 @@ static struct bucket *bucket_for(struct world *w, const struct job_row *row, con
     b = bucket_new(w, row, arch);
     b->needs = set;
     b->key = key;
+    b->id = bucket_id(key);
     smap_put(&w->bucket_of, key, b);
     bucket_join(w, b);
     return b;
@@ -251,7 +258,6 @@ static void bucket_free(struct bucket *b)
     heap_release(&b->queues);
     idmap_release(&b->of_repo);
     vec_release(&b->classes);
-    vec_release(&b->fresh);
     names_release(&b->needs);
     free(b->key);
     free(b);

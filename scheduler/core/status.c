@@ -159,6 +159,7 @@ void take_status(struct world *w, const struct op *op, enum op_status st,
     case OP_WORKER_SEEN:
     case OP_DRAIN:
     case OP_COMMAND_DONE:
+    case OP_EXPLAIN:
         return;
     }
     BUG("op %d", (int)op->type);

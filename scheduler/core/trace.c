@@ -88,7 +88,7 @@ void trace_input(struct str *out, const struct input *in, bf_time now)
 
 static int64_t about(const struct op *op)
 {
-    return op->job ? op->job : op->worker ? op->worker : op->command;
+    return op->job ? op->job : op->worker ? op->worker : op->command ? op->command : op->bucket;
 }
 
 static void put_op(struct str *out, const struct op *op, struct str *scratch)
@@ -175,7 +175,7 @@ static const char *get_output(struct bytes *in, struct trace_record *out, struct
         return "ops";
     struct trace_op *ops = arena_get(a, (size_t)n, sizeof *ops);
     for (size_t i = 0; i < n; i++) {
-        if (get_count(in, OP_COMMAND_DONE, &type) || get_i64(in, &ops[i].about) ||
+        if (get_count(in, OP_LAST, &type) || get_i64(in, &ops[i].about) ||
             get_hash(in, &ops[i].hash))
             return "ops";
         ops[i].type = (enum op_type)type;

@@ -16,7 +16,7 @@ SIZE_IS(struct worker_report, 128);
 SIZE_IS(struct running_report, 40);
 SIZE_IS(struct result_report, 80);
 SIZE_IS(struct pin, 56);
-SIZE_IS(struct op, 168);
+SIZE_IS(struct op, 176);
 SIZE_IS(struct effect, 24);
 SIZE_IS(struct brain_config, 80);
 SIZE_IS(struct input, 64);
@@ -126,6 +126,8 @@ const char *op_type_name(enum op_type t)
         return "drain";
     case OP_COMMAND_DONE:
         return "command_done";
+    case OP_EXPLAIN:
+        return "explain";
     }
     return "?";
 }
@@ -312,10 +314,11 @@ TABLE(pin);
 /* Without the cookie. */
 #define ROW struct op
 static const struct field op_v[] = {
-    ENUM(type, OP_COMMAND_DONE, op_word),
+    ENUM(type, OP_LAST, op_word),
     FIELD(job),
     FIELD(worker),
     FIELD(command),
+    FIELD(bucket),
     FIELD(attempt),
     FIELD(boot),
     FIELD(key),

@@ -201,6 +201,7 @@ struct queue {
 
 /* Jobs that exactly the same workers can run. */
 struct bucket {
+    int64_t id; /* see struct op */
     struct list all;
     struct heap_node hot; /* in world.hot: has ready jobs, and something changed */
     struct heap queues;   /* those with ready jobs */
@@ -213,8 +214,10 @@ struct bucket {
     unsigned band, cpus; /* memory and processors that its jobs ask for */
     char *key;
     VEC(struct class *) classes; /* that can run its jobs */
-    VEC(int64_t) fresh;          /* ready jobs that may lack a reason */
+    bool shown;                  /* the database shows a reason ... */
+    bool told;                   /* ... and this one */
     enum wait_reason reason;     /* of its ready jobs */
+    int64_t wait_ref;            /* the worker that is named, or 0 */
 };
 
 /* How a worker stands towards new work. */

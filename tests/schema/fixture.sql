@@ -87,7 +87,7 @@ BEGIN
           FROM farm.image_arch a WHERE a.image_id = j.image_id;
         key := t.d('publish');
     END IF;
-    RETURN (SELECT r.status FROM farm.make_ready(ARRAY[job], ARRAY[key], ARRAY[pins]) r);
+    RETURN (SELECT r.status FROM farm.make_ready(ARRAY[job], ARRAY[key], ARRAY[pins], '{7}') r);
 END $$;
 
 CREATE SEQUENCE t.attempt;

@@ -175,13 +175,18 @@ static void compare_job(struct sim *s, const struct job *j, const struct t_job *
                  job_state_name((enum job_state)j->state), job_state_name(t->row.state));
     if (t->row.state > JOB_READY)
         return;
-    if (j->reason == WAIT_NONE && !j->held)
+    enum wait_reason ours = (enum wait_reason)j->reason, shown = db_reason(s, t);
+    bool told = j->told;
+    if (j->state == JOB_READY) {
+        ours = bucket_of(j)->reason;
+        told = bucket_of(j)->told && t->row.reason == WAIT_NONE;
+    }
+    if (shown == WAIT_NONE && !j->held)
         sim_fail(s, "I2: job %lld is %s and nobody says why", (long long)j->id,
                  job_state_name(t->row.state));
-    if (j->told && j->reason != t->row.reason)
+    if (told && ours != shown)
         sim_fail(s, "job %lld waits for two reasons: %s and %s", (long long)j->id,
-                 wait_reason_name((enum wait_reason)j->reason),
-                 t->row.reason ? wait_reason_name(t->row.reason) : "none");
+                 ours ? wait_reason_name(ours) : "none", shown ? wait_reason_name(shown) : "none");
 }
 
 /* I9: a ready job and a free slot that could run it have met. */

@@ -144,6 +144,20 @@ static struct answer start(struct sim *s, const struct op *op)
     return (struct answer){.status = ST_OK};
 }
 
+enum wait_reason db_reason(const struct sim *s, const struct t_job *j)
+{
+    if (j->row.reason != WAIT_NONE || j->row.state != JOB_READY)
+        return j->row.reason;
+    return (enum wait_reason)(uintptr_t)map_get(&s->db.reason_of, (uint64_t)j->bucket);
+}
+
+struct job_row db_row(const struct sim *s, const struct t_job *j)
+{
+    struct job_row row = j->row;
+    row.reason = db_reason(s, j);
+    return row;
+}
+
 static struct answer wait(struct sim *s, const struct op *op)
 {
     struct t_job *j = db_job(s, op->job);
@@ -201,6 +215,9 @@ struct answer db_apply(struct sim *s, const struct op *op)
         return db_lose(s, op);
     case OP_WAIT:
         return wait(s, op);
+    case OP_EXPLAIN:
+        map_put(&s->db.reason_of, (uint64_t)op->bucket, (void *)(uintptr_t)op->reason);
+        return ok;
     case OP_END:
         return end(s, op);
     case OP_REOPEN:
@@ -254,6 +271,7 @@ void db_free(struct sim *s)
     vec_release(&db->verdicts);
     vec_release(&db->origins);
     map_release(&db->attempt_of);
+    map_release(&db->reason_of);
     map_release(&db->result_of);
     map_release(&db->verdict_of);
     map_release(&db->origin_of);

@@ -179,6 +179,7 @@ struct answer db_make_ready(struct sim *s, const struct op *op)
         return plain(ST_STALE);
     check_pins(s, j, op);
     j->key = op->key;
+    j->bucket = op->bucket;
     j->n_pins = op->n_pins < ARRAY_SIZE(j->pins) ? op->n_pins : ARRAY_SIZE(j->pins);
     for (size_t i = 0; i < j->n_pins; i++)
         j->pins[i] = op->pins[i];

@@ -59,7 +59,7 @@ static void read_all(struct sim *s, struct rows *r)
         if (j->row.state <= JOB_RUNNING ||
             (wanted &&
              j == db_newest(s, j->row.kind, j->row.image, j->row.image_arch, j->row.target_site)))
-            *vec_push(&r->job) = j->row;
+            *vec_push(&r->job) = db_row(s, j);
     }
 }
 
@@ -78,7 +78,7 @@ static void snapshot(struct sim *s, struct rows *r)
     vec_for_each (i, &r->images)
         read_arch(s, r, db_arch(s, r->images.v[i]));
     vec_for_each (i, &r->jobs)
-        *vec_push(&r->job) = db_job(s, r->jobs.v[i])->row;
+        *vec_push(&r->job) = db_row(s, db_job(s, r->jobs.v[i]));
 }
 
 /* ---- the arrival ----------------------------------------------------------------------------- */

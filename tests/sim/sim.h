@@ -102,6 +102,7 @@ struct t_job {
     struct sha256 key;
     struct pin pins[MAX_PARENTS + 1];
     size_t n_pins;
+    int64_t bucket;
     int64_t archs[MAX_ARCHS]; /* row.image_archs */
     bool stale_parent;        /* built on what a failed parent had passed before */
     bf_time since;            /* of its state */
@@ -158,6 +159,7 @@ struct db {
     VEC(struct t_job *) jobs; /* id = index + 1 */
     VEC(struct t_attempt) attempts;
     struct map attempt_of; /* id128_key → index + 1 */
+    struct map reason_of;  /* bucket → enum wait_reason */
     VEC(struct t_release) releases;
     VEC(struct t_event) events;
     VEC(struct t_command) commands;
@@ -186,6 +188,9 @@ struct t_job *db_newest_fed(struct sim *s, enum job_kind kind, int64_t image, in
                             int64_t site);
 int64_t db_add_job(struct sim *s, struct job_row row);
 void db_move(struct sim *s, struct t_job *j, enum job_state to, enum wait_reason reason);
+/* Why it waits, as farm.job shows it; the row that a leader is given says the same. */
+enum wait_reason db_reason(const struct sim *s, const struct t_job *j);
+struct job_row db_row(const struct sim *s, const struct t_job *j);
 void db_free(struct sim *s);
 
 /* One op of a transaction, applied at its commit. */

@@ -18,8 +18,9 @@ SELECT results_eq($$SELECT name, state, reason, detail, run_site, since IS NOT N
 SELECT farm.base_resolved((SELECT id FROM farm.base), t.d('debian'), NULL);
 SELECT t.ready(t.job('build:plant:base@main:amd64'));
 SELECT is(t.image_state('base'), 'Progressing build-ready queued', 'queued');
-SELECT farm.set_waiting(ARRAY[t.job('build:plant:base@main:amd64')], '{worker}', '{no worker at hub}');
+SELECT results_eq($$SELECT bucket, status FROM farm.explain_wait('{9,7,7}', '{busy,busy,worker}', '{NULL,NULL,no worker at hub}')$$, $$VALUES (9::bigint, 'ok'), (7, 'ok'), (7, 'ok')$$, 'why the jobs of two buckets wait');
 SELECT is(t.image_state('base'), 'Progressing worker queued', 'for a worker');
+SELECT results_eq($$SELECT reason, detail FROM dashboard.queue WHERE name = 'build:plant:base@main:amd64'$$, $$VALUES ('worker', 'no worker at hub')$$, 'the last word counts');
 SELECT results_eq($$SELECT jobs, workers FROM dashboard.site_demand WHERE id = 'hub/amd64/build'$$, $$VALUES (1, 1)$$, 'which the autoscaler sees');
 SELECT t.claim(t.job('build:plant:base@main:amd64')) AS a \gset
 SELECT is(t.image_state('base'), 'Progressing build-leased running', 'leased');

@@ -107,6 +107,11 @@ static void render(struct kit *k, const struct op *op)
         if (op->detail)
             str_addf(s, ": %s", op->detail);
         break;
+    case OP_EXPLAIN:
+        str_addf(s, "explain %s", wait_reason_name(op->reason));
+        if (op->detail)
+            str_addf(s, ": %s", op->detail);
+        break;
     case OP_END:
         str_addf(s, "end %lld %s", job, job_state_name(op->next));
         if (op->who)

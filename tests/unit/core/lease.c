@@ -33,7 +33,7 @@ Test(core_lease, kill_a_lost_worker_is_replaced_after_the_kill_time)
     expect(&k, "");
     kit_at(&k, 60);
     expect(&k, "lose 1 ready\n"
-               "wait 1 worker: no worker for build at hub, amd64\n"
+               "explain worker: no worker for build at hub, amd64\n"
                "orders 1\n");
     kit_hello(&k, 1, 1);
     kit_commit(&k);
@@ -67,7 +67,7 @@ Test(core_lease, continue_waits_for_the_grace)
     expect(&k, "");
     kit_at(&k, 645);
     expect(&k, "lose 1 ready\n"
-               "wait 1 worker: no worker for build at acp, amd64\n"
+               "explain worker: no worker for build at acp, amd64\n"
                "orders 1\n");
     kit_release(&k);
 }
@@ -114,7 +114,7 @@ Test(core_lease, a_new_leader_listens_for_a_full_lease)
     kit_at(&k, 45);
     expect(&k, "seen 1 disconnected\n");
     kit_at(&k, 60);
-    expect(&k, "lose 1 ready\nwait 1 worker: no worker for build at hub, amd64\n");
+    expect(&k, "lose 1 ready\nexplain worker: no worker for build at hub, amd64\n");
     kit_release(&k);
 }
 
@@ -148,7 +148,7 @@ Test(core_lease, a_new_leader_does_not_rewrite_what_it_cannot_know)
     expect(&k, "");
     kit_at(&k, 45);
     expect(&k, "seen 1 disconnected\n"
-               "wait 1 worker: no worker for build at hub, amd64\n");
+               "explain worker: no worker for build at hub, amd64\n");
     kit_release(&k);
 }
 
@@ -161,7 +161,7 @@ Test(core_lease, a_link_that_is_down_is_no_capacity)
     kit_image(&k, (struct image_spec){.id = 2, .name = "b"});
     kit_simple(&k, 2, JOB_BUILD, 2);
     kit_commit(&k);
-    expect(&k, "ready 2\nwait 2 worker: no worker for build at hub, amd64\n");
+    expect(&k, "ready 2\nexplain worker: no worker for build at hub, amd64\n");
     kit_release(&k);
 }
 

@@ -66,7 +66,7 @@ Test(core_policy, priority_with_ageing)
     expect(&k, "seen 1 connected\n"
                "claim 3 on 1\n"
                "claim 1 on 1\n"
-               "wait 2 busy\n"
+               "explain busy\n"
                "orders 1\n");
     kit_release(&k);
 }
@@ -84,7 +84,7 @@ Test(core_policy, role_site_and_architecture)
     forget(&k);
     kit_simple(&k, 1, JOB_BUILD, 1);
     kit_commit(&k);
-    expect(&k, "ready 1\nwait 1 worker: no worker for build at hub, amd64\n");
+    expect(&k, "ready 1\nexplain worker: no worker for build at hub, amd64\n");
     worker(4, 1, ROLE_BIT(JOB_BUILD), 1);
     cr_assert_eq(world_job(k.w, 1)->state, JOB_LEASED);
     kit_release(&k);
@@ -120,7 +120,7 @@ Test(core_policy, capabilities)
     row.n_needs = 2;
     kit_job(&k, row);
     kit_commit(&k);
-    expect(&k, "ready 1\nwait 1 worker: no worker for build at hub, amd64, with kvm secret:key\n");
+    expect(&k, "ready 1\nexplain worker: no worker for build at hub, amd64, with kvm secret:key\n");
     r.capabilities = whole;
     r.n_capabilities = 4;
     kit_report(&k, r);
@@ -138,7 +138,7 @@ Test(core_policy, drained_is_said_and_ends)
                "orders 1\n");
     kit_simple(&k, 1, JOB_BUILD, 1);
     kit_commit(&k);
-    expect(&k, "ready 1\nwait 1 drained: w1\n");
+    expect(&k, "ready 1\nexplain drained: w1\n");
     kit_command(&k, IN_RESUME, 8, 1);
     expect(&k, "drain 1 no\n"
                "done 8\n"
@@ -156,7 +156,7 @@ Test(core_policy, who_does_not_accept_is_as_drained)
     kit_report(&k, r);
     kit_simple(&k, 1, JOB_BUILD, 1);
     kit_commit(&k);
-    expect(&k, "seen 1 draining\nready 1\nwait 1 drained: w1\n");
+    expect(&k, "seen 1 draining\nready 1\nexplain drained: w1\n");
     kit_hello(&k, 1, 1);
     expect(&k, "seen 1 connected\n"
                "claim 1 on 1\n"
@@ -175,8 +175,7 @@ Test(core_policy, reasons_are_written_on_change_only)
                "ready 2\n"
                "ready 3\n"
                "claim 1 on 1\n"
-               "wait 2 busy\n"
-               "wait 3 busy\n"
+               "explain busy\n" /* one for all that wait like it */
                "orders 1\n");
     kit_ends(&k, 1, 1, 1, OUTCOME_SUCCEEDED, FAIL_NONE);
     kit_commit(&k);
@@ -197,7 +196,7 @@ Test(core_policy, slots_may_shrink)
     kit_simple(&k, 3, JOB_BUILD, 3);
     kit_ends(&k, 1, 1, 1, OUTCOME_SUCCEEDED, FAIL_NONE);
     kit_commit(&k);
-    expect(&k, "finish 1 succeeded\nseen 1 connected\norders 1\nready 3\nwait 3 busy\n");
+    expect(&k, "finish 1 succeeded\nseen 1 connected\norders 1\nready 3\nexplain busy\n");
     kit_release(&k);
 }
 
@@ -252,7 +251,7 @@ Test(core_policy, memory_is_asked_of_who_has_it)
                "ready 2\n"
                "ready 3\n"
                "claim 1 on 2\n"
-               "wait 2 pressure: w1\n"
+               "explain pressure: w1\n"
                "claim 3 on 1\n"
                "orders 2\n"
                "orders 1\n");
@@ -273,7 +272,7 @@ Test(core_policy, processors_are_asked_of_who_has_them)
     row.cpus = 8;
     kit_job(&k, row);
     kit_commit(&k);
-    expect(&k, "ready 1\nwait 1 worker: no worker for build at hub, amd64, with 8 processors\n");
+    expect(&k, "ready 1\nexplain worker: no worker for build at hub, amd64, with 8 processors\n");
     r.cpus = 8;
     kit_report(&k, r);
     expect(&k, "seen 1 connected\nclaim 1 on 1\norders 1\n");
@@ -295,7 +294,7 @@ Test(core_policy, who_stalls_gets_nothing_more_but_one_when_idle)
     expect(&k, "ready 1\n"
                "ready 2\n"
                "claim 1 on 1\n"
-               "wait 2 pressure: w1\n"
+               "explain pressure: w1\n"
                "orders 1\n");
     r.memory_psi = 100;
     kit_report(&k, r);
@@ -313,7 +312,7 @@ Test(core_policy, who_is_full_is_under_pressure)
     kit_report(&k, r);
     kit_simple(&k, 1, JOB_BUILD, 1);
     kit_commit(&k);
-    expect(&k, "seen 1 draining\nready 1\nwait 1 pressure: w1\n");
+    expect(&k, "seen 1 draining\nready 1\nexplain pressure: w1\n");
     r.disk_free_mib = 1000;
     kit_report(&k, r);
     expect(&k, "seen 1 connected\nclaim 1 on 1\norders 1\n");
@@ -352,7 +351,7 @@ Test(core_policy, the_longer_chain_first_and_age_in_the_end)
     forget(&k);
     kit_worker(&k, 1, 1, ROLES);
     kit_hello(&k, 1, 1);
-    expect(&k, "seen 1 connected\nclaim 2 on 1\nwait 1 busy\norders 1\n");
+    expect(&k, "seen 1 connected\nclaim 2 on 1\nexplain busy\norders 1\n");
     kit_at(&k, 40); /* within its lease */
     kit_image(&k, (struct image_spec){.id = 4, .name = "old leaf"});
     kit_image(&k, (struct image_spec){.id = 5, .name = "another base"});

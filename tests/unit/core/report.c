@@ -142,7 +142,7 @@ Test(core_report, what_is_not_wanted_is_answered_and_takes_its_slot)
     kit_runs(&k, 1, 1, 1);
     expect(&k, "orders 1\n");
     kit_commit(&k);
-    expect(&k, "ready 2\nwait 2 busy\n");
+    expect(&k, "ready 2\nexplain busy\n");
     kit_hello(&k, 1, 1);
     expect(&k, "claim 2 on 1\norders 1\n");
     kit_release(&k);

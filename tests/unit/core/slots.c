@@ -105,7 +105,7 @@ Test(core_slots, a_drain_ends_nothing_that_runs)
     kit_commit(&k);
     cr_assert_eq(wanted(), 1);
     cr_assert_not_null(strstr(k.said.p, "finish 1 succeeded"), "%s", k.said.p);
-    cr_assert_not_null(strstr(k.said.p, "wait 3 drained: w1"), "%s", k.said.p);
+    cr_assert_not_null(strstr(k.said.p, "explain drained: w1"), "%s", k.said.p);
     cr_assert_null(strstr(k.said.p, "claim"), "%s", k.said.p);
     kit_release(&k);
 }

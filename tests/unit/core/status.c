@@ -80,7 +80,7 @@ Test(core_status, a_refused_row_rests_and_the_farm_goes_on)
     expect(&k, "ready 1\n"
                "ready 2\n"
                "claim 1 on 1\n"
-               "wait 2 busy\n"
+               "explain busy\n"
                "orders 1\n"
                "wait 1 quarantined: refused by the database, see farm.quarantine\n"
                "orders 1\n"

@@ -37,8 +37,7 @@ Test(core_supersede, what_waits_or_is_ready_gives_way)
     expect(&k, "end 1 superseded\nend 2 superseded\nend 3 superseded\nend 4 superseded\n"
                "ready 5\nwait 6 parent: build:p:a@main:amd64 (job 5)\n"
                "wait 7 parent: test:p:a@main:amd64 (job 6)\n"
-               "wait 8 parent: publish:p:a@main (job 7)\n"
-               "wait 5 worker: no worker for build at hub, amd64\n");
+               "wait 8 parent: publish:p:a@main (job 7)\n");
     kit_release(&k);
 }
 
@@ -55,7 +54,7 @@ Test(core_supersede, what_runs_goes_on_and_is_not_published)
     expect(&k, "end 2 superseded\nend 3 superseded\nend 4 superseded\n"
                "ready 5\nwait 6 parent: build:p:a@main:amd64 (job 5)\n"
                "wait 7 parent: test:p:a@main:amd64 (job 6)\n"
-               "wait 8 parent: publish:p:a@main (job 7)\nwait 5 busy\n");
+               "wait 8 parent: publish:p:a@main (job 7)\nexplain busy\n");
     kit_ends(&k, 1, 1, 1, OUTCOME_SUCCEEDED, FAIL_NONE);
     kit_commit(&k);
     expect(&k, "finish 1 succeeded\nclaim 5 on 1\norders 1\n");
@@ -155,6 +154,6 @@ Test(core_supersede, a_new_leader_supersedes_as_well)
     kit_job(&k, ready);
     kit_simple(&k, 2, JOB_BUILD, 1);
     kit_loaded(&k);
-    expect(&k, "end 1 superseded\nready 2\nwait 2 worker: no worker for build at hub, amd64\n");
+    expect(&k, "end 1 superseded\nready 2\nexplain worker: no worker for build at hub, amd64\n");
     kit_release(&k);
 }
