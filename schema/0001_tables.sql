@@ -139,7 +139,8 @@ CREATE TABLE farm.image (
 );
 
 -- The same per architecture; the brain works on these.
-CREATE TABLE farm.image_arch (
+-- An image of an architecture is two rows, too: what plans say of it, and what results do. `farm.image_arch` (0002) is both.
+CREATE TABLE farm.image_arch_plan (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     image_id       bigint NOT NULL REFERENCES farm.image,
     arch           text NOT NULL,
@@ -147,14 +148,18 @@ CREATE TABLE farm.image_arch (
     tests_key      farm.digest NOT NULL,
     spec           jsonb NOT NULL,              -- IMAGE of scheduler/planner/README.md
     removed_at     timestamptz,
+    UNIQUE (image_id, arch)
+);
+
+CREATE TABLE farm.image_arch_state (
+    id             bigint PRIMARY KEY REFERENCES farm.image_arch_plan ON DELETE CASCADE,
     passing_digest farm.digest,                 -- newest digest with a passing verdict; what children are built from
     passing_repository text,                    -- HOST/build/SLUG/NAME where it lies
     passing_serial bigint,                      -- of the revision whose test gave it; it never goes back
     failures       int NOT NULL DEFAULT 0,      -- builds and tests that failed by the image's own fault since one passed or somebody intervened
     breaker_since  timestamptz,                 -- too many of them: no automatic rebuilds
     held           text,                        -- the newest automatic rebuild that the breaker held back: the reference or schedule
-    scheduled_at   timestamptz NOT NULL DEFAULT now(),  -- the last scheduled rebuild, or when the image was first seen
-    UNIQUE (image_id, arch)
+    scheduled_at   timestamptz NOT NULL DEFAULT now()   -- the last scheduled rebuild, or when the image was first seen
 );
 
 -- The sites whose registries shall hold the image: mirror.sites against the names of the ACPs that have a registry.
@@ -168,8 +173,8 @@ CREATE INDEX image_site_of_site ON farm.image_site (site_id);
 
 -- Edges between images (of one ref; 0020 adds those across refs), and to external bases.
 CREATE TABLE farm.image_parent (
-    image_arch_id  bigint NOT NULL REFERENCES farm.image_arch ON DELETE CASCADE,
-    parent_arch_id bigint NOT NULL REFERENCES farm.image_arch,
+    image_arch_id  bigint NOT NULL REFERENCES farm.image_arch_plan ON DELETE CASCADE,
+    parent_arch_id bigint NOT NULL REFERENCES farm.image_arch_plan,
     PRIMARY KEY (image_arch_id, parent_arch_id)
 );
 CREATE INDEX image_parent_children ON farm.image_parent (parent_arch_id);
@@ -192,7 +197,7 @@ CREATE TABLE farm.base (
 );
 
 CREATE TABLE farm.image_base (
-    image_arch_id bigint NOT NULL REFERENCES farm.image_arch ON DELETE CASCADE,
+    image_arch_id bigint NOT NULL REFERENCES farm.image_arch_plan ON DELETE CASCADE,
     base_id       bigint NOT NULL REFERENCES farm.base,
     PRIMARY KEY (image_arch_id, base_id)
 );
@@ -209,7 +214,9 @@ CREATE TABLE farm.job_transition (
 CREATE TABLE farm.spec (
     id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     hash bytea NOT NULL UNIQUE,                 -- SHA-256 of body::text
-    body jsonb NOT NULL
+    body jsonb NOT NULL,
+    -- What a test's work order says of it. The whole takes what the guest may take, and ten minutes to pull and to make the disk.
+    test_order text GENERATED ALWAYS AS (',"test":' || (body->'test')::text || ',"timeout_ms":' || coalesce((body->'test'->>'timeout_ms')::bigint, 0) + 600000 || ',"silence_ms":0') STORED
 );
 
 CREATE SEQUENCE farm.forced;                    -- serials of forced rebuilds
@@ -413,7 +420,7 @@ CREATE TABLE farm.presence (
 -- Small and much written: vacuumed early, with room on the page for the next version of a row.
 ALTER TABLE farm.job_state SET (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_scale_factor = 0.05);
 -- A test that passed writes its image: room for that, so that no index has to follow.
-ALTER TABLE farm.image_arch SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE farm.image_arch_state SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE farm.worker SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE farm.leader SET (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 

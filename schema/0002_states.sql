@@ -34,6 +34,10 @@ INSERT INTO farm.job_transition (from_state, to_state) VALUES
 
 -- ---- what is read ------------------------------------------------------------------------------------------
 
+CREATE VIEW farm.image_arch AS
+    SELECT p.id, p.image_id, p.arch, p.recipe, p.tests_key, p.spec, p.removed_at, s.passing_digest, s.passing_repository, s.passing_serial, s.failures, s.breaker_since, s.held, s.scheduled_at
+      FROM farm.image_arch_plan p LEFT JOIN farm.image_arch_state s ON s.id = p.id;
+
 -- `attempt_id`: the live one. A ready job without a reason of its own has that of its bucket.
 CREATE VIEW farm.job AS
     SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, s.state, coalesce(s.reason, b.reason) AS reason, CASE WHEN s.reason IS NULL THEN coalesce(b.detail, s.detail) ELSE s.detail END AS detail,

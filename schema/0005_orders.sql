@@ -148,27 +148,30 @@ BEGIN
 END $$;
 
 -- The orders of live attempts, each with its job; NULL for one that has ended or was never made. Text is put together, since a jsonb would be built
--- only to be printed.
-CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (ord bigint, job bigint, attempt uuid, work json) LANGUAGE sql STABLE AS $$
+-- only to be printed; for the same reason a spec has the text of its test ready. Tables and not their views: a claim spends most of its time here.
+CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (ord bigint, job bigint, attempt uuid, work text) LANGUAGE sql STABLE AS $$
     SELECT u.ord, u.job, u.attempt,
-           CASE WHEN j.id IS NOT NULL THEN (
-               '{"v":1,"kind":"' || j.kind || '","job":' || to_json(j.kind || ':' || n.title || coalesce(':' || a.arch, ':' || t.name, ''))::text || ',"attempt":"' || u.attempt
-               || '","image":' || to_json(n.title)::text || ',"arch":"'
-               || coalesce(a.arch, (SELECT o.arch FROM farm.image_arch o WHERE o.image_id = j.image_id AND o.removed_at IS NULL ORDER BY o.id LIMIT 1), '') || '","input_key":'
-               || coalesce('"' || j.input_key || '"', to_json(m.more->>'digest')::text, 'null') || ','
-               || CASE WHEN j.kind = 'test' THEN
+           CASE WHEN q.id IS NOT NULL THEN
+               '{"v":1,"kind":"' || q.kind || '","job":"' || q.kind || ':' || m.title
+               || coalesce(':' || a.arch, (SELECT ':' || t.name FROM farm.site t WHERE t.id = f.target_site_id), '') || '","attempt":"' || u.attempt
+               || '","image":"' || m.title || '","arch":"'
+               || coalesce(a.arch, (SELECT o.arch FROM farm.image_arch o WHERE o.image_id = f.image_id AND o.removed_at IS NULL ORDER BY o.id LIMIT 1), '') || '","input_key":'
+               || coalesce('"' || q.input_key || '"', to_json(m.more->>'digest')::text, 'null') || ','
+               || CASE WHEN q.kind = 'test' THEN
                       '"source":' || to_json(coalesce(m.source, farm.must(m.source, 'no digest was pinned for the image')))::text
-                      || ',"scripts":' || coalesce(farm.artifact_ref(m.scripts)::text, 'null')
-                      -- The whole takes what the guest may take, and ten minutes to pull and to make the disk.
-                      || ',"test":' || m.test || ',"timeout_ms":' || coalesce((m.test->>'timeout_ms')::bigint, 0) + 600000 || ',"silence_ms":0}'
-                      ELSE substr(farm.must(m.more::text, 'the job has no work order'), 2) END)::json END
+                      || ',"scripts":' || coalesce(farm.artifact_ref(s.body->>'scripts_key')::text, 'null') || s.test_order || '}'
+                      ELSE substr(farm.must(m.more::text, 'the job has no work order'), 2) END END
       FROM unnest(jobs, attempts) WITH ORDINALITY u (job, attempt, ord)
-      LEFT JOIN farm.job j ON j.id = u.job AND j.attempt_id = u.attempt
-      LEFT JOIN farm.spec s ON s.id = j.spec_id
-      LEFT JOIN farm.named_image n ON n.image_id = j.image_id
-      LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
-      LEFT JOIN farm.site t ON t.id = j.target_site_id
+      LEFT JOIN farm.job_state q ON q.id = u.job AND q.attempt_id = u.attempt AND q.state IN ('leased', 'running')
+      LEFT JOIN farm.job_fixed f ON f.id = q.id
+      LEFT JOIN farm.spec s ON s.id = f.spec_id
+      LEFT JOIN farm.image i ON i.id = f.image_id
+      LEFT JOIN farm.ref r ON r.id = i.ref_id
+      LEFT JOIN farm.repo p ON p.id = r.repo_id
+      LEFT JOIN farm.image_arch a ON a.id = f.image_arch_id
      CROSS JOIN LATERAL (
-          SELECT CASE j.kind WHEN 'build' THEN farm.build_order(j, s.body) WHEN 'publish' THEN farm.publish_order(j) WHEN 'mirror' THEN farm.mirror_order(j) END AS more,
-                 j.pins->('image:' || j.image_arch_id)->>'repository' || '@' || (j.pins->('image:' || j.image_arch_id)->>'digest') AS source, s.body->'test' AS test, s.body->>'scripts_key' AS scripts OFFSET 0) m
+          SELECT substr(left(to_json(p.slug || ':' || i.name || '@' || r.name)::text, -1), 2) AS title, (SELECT (e.pin->>'repository') || '@' || (e.pin->>'digest') FROM (SELECT q.pins->('image:' || f.image_arch_id) AS pin OFFSET 0) e) AS source,
+                 CASE q.kind WHEN 'build' THEN (SELECT farm.build_order(j, s.body) FROM farm.job j WHERE j.id = q.id)
+                             WHEN 'publish' THEN (SELECT farm.publish_order(j) FROM farm.job j WHERE j.id = q.id)
+                             WHEN 'mirror' THEN (SELECT farm.mirror_order(j) FROM farm.job j WHERE j.id = q.id) END AS more OFFSET 0) m
 $$;

@@ -126,7 +126,7 @@ BEGIN
         SELECT m.id, 'scheduler', ARRAY[m.state], ARRAY[now()], CASE WHEN m.digest IS NOT NULL THEN jsonb_build_object('digest', m.digest) END
           FROM (SELECT o.id, o.state, o.digest FROM moved o WHERE o.created_at < now() UNION ALL SELECT n.id, n.state, n.digest FROM made_now n WHERE n.seq IS NULL) m
     ), passed AS (
-        UPDATE farm.image_arch a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial, failures = 0, breaker_since = NULL
+        UPDATE farm.image_arch_state a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial, failures = 0, breaker_since = NULL
           FROM moved m JOIN farm.revision v ON v.id = m.revision_id
          WHERE a.id = m.image_arch_id AND m.kind = 'test' AND m.state = 'skipped' AND coalesce(a.passing_serial, 0) <= v.serial
     ), still_released AS (

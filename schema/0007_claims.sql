@@ -113,7 +113,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION farm.claim_rows(jobs bigint[], attempts uuid[], workers bigint[], boots uuid[])
-RETURNS TABLE (job bigint, status text, work json) LANGUAGE plpgsql AS $$
+RETURNS TABLE (job bigint, status text, work text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     my_term constant bigint := farm.my_term();
@@ -155,7 +155,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION farm.claim(jobs bigint[], attempts uuid[], workers bigint[], boots uuid[])
-RETURNS TABLE (job bigint, status text, work json) LANGUAGE plpgsql AS $$
+RETURNS TABLE (job bigint, status text, work text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM farm.my_term();
@@ -167,7 +167,7 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_
             RETURN QUERY SELECT * FROM farm.claim_rows(jobs[i:i], attempts[i:i], workers[i:i], boots[i:i]);
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
             PERFORM farm.refuse_job('claim', jobs[i], NULL, SQLERRM);
-            RETURN QUERY SELECT jobs[i], 'refused', NULL::json;
+            RETURN QUERY SELECT jobs[i], 'refused', NULL::text;
         END;
     END LOOP;
 END $$;

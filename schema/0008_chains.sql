@@ -156,7 +156,7 @@ BEGIN
                                                            ELSE '{publish,mirror}' END::text[], revision, 'gone', lost::text, j.image_arch_id, j.target_site_id);
     IF j.kind <> 'mirror' THEN
         UPDATE farm.build_result b SET gone_at = now() WHERE b.digest = lost AND b.gone_at IS NULL;
-        UPDATE farm.image_arch a SET passing_digest = NULL, passing_repository = NULL, passing_serial = NULL WHERE a.passing_digest = lost;
+        UPDATE farm.image_arch_state a SET passing_digest = NULL, passing_repository = NULL, passing_serial = NULL WHERE a.passing_digest = lost;
     END IF;
     wanted := ARRAY(SELECT w FROM unnest(wanted) w
                      WHERE NOT EXISTS (SELECT FROM farm.job o

@@ -117,7 +117,7 @@ CREATE FUNCTION farm.record_verdicts(done farm.outcome[]) RETURNS void LANGUAGE 
        SET passed = excluded.passed, flaky = excluded.flaky, attempt_id = excluded.attempt_id, detail = excluded.detail, decided_at = now();
 
     -- What children are built from; a late result of an older revision does not turn it back.
-    UPDATE farm.image_arch a SET passing_digest = o.digest, passing_repository = o.repository, passing_serial = v.serial
+    UPDATE farm.image_arch_state a SET passing_digest = o.digest, passing_repository = o.repository, passing_serial = v.serial
       FROM unnest(done) o JOIN farm.revision v ON v.id = o.revision_id
      WHERE a.id = o.image_arch_id AND o.kind = 'test' AND o.next = 'succeeded' AND coalesce(a.passing_serial, 0) <= v.serial
 $$;
@@ -224,7 +224,7 @@ BEGIN
         ON CONFLICT (test_key) DO UPDATE
            SET passed = excluded.passed, flaky = excluded.flaky, attempt_id = excluded.attempt_id, detail = excluded.detail, decided_at = now()
     ), passed AS (
-        UPDATE farm.image_arch a SET passing_digest = d.digest, passing_repository = d.repository, passing_serial = d.serial, failures = 0, breaker_since = NULL
+        UPDATE farm.image_arch_state a SET passing_digest = d.digest, passing_repository = d.repository, passing_serial = d.serial, failures = 0, breaker_since = NULL
           FROM done d WHERE a.id = d.image_arch_id AND d.kind = 'test' AND coalesce(a.passing_serial, 0) <= d.serial
     )
     SELECT array_agg(d.ord ORDER BY d.ord), array_agg(d.digest::text ORDER BY d.ord), array_agg(d.repository ORDER BY d.ord) INTO hit, hit_digest, hit_repository FROM done d;
@@ -313,7 +313,7 @@ END $$;
 
 -- The order again, for a worker that has not got it yet. One that cannot be composed any more never will be: its job fails, so that
 -- nobody asks for it for ever, and the others get theirs.
-CREATE FUNCTION farm.work(attempts uuid[]) RETURNS TABLE (attempt uuid, work json) LANGUAGE plpgsql AS $$
+CREATE FUNCTION farm.work(attempts uuid[]) RETURNS TABLE (attempt uuid, work text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM farm.my_term();
@@ -326,7 +326,7 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_
             PERFORM farm.lose_rows(attempts[i:i], '{failed}', '{NULL}', '{0}');
             UPDATE farm.job_state j SET detail = left(SQLERRM, 500) WHERE j.id = farm.job_of(work.attempts[i]);
             PERFORM farm.refuse_job('work', farm.job_of(attempts[i]), attempts[i], SQLERRM);
-            RETURN QUERY SELECT attempts[i], NULL::json;
+            RETURN QUERY SELECT attempts[i], NULL::text;
         END;
     END LOOP;
 END $$;

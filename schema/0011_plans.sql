@@ -158,10 +158,16 @@ BEGIN
                               THEN i.revision_id ELSE excluded.revision_id END;
     UPDATE farm.plan_stage s SET image_id = i.id FROM farm.image i WHERE s.revision_id = revision AND i.ref_id = ref AND i.name = s.name;
 
-    INSERT INTO farm.image_arch (image_id, arch, recipe, tests_key, spec)
-    SELECT s.image_id, s.arch, s.recipe, s.tests_key, s.spec FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed ORDER BY s.ord
-    ON CONFLICT (image_id, arch) DO UPDATE SET recipe = excluded.recipe, tests_key = excluded.tests_key, spec = excluded.spec,
-           scheduled_at = CASE WHEN image_arch.removed_at IS NULL THEN image_arch.scheduled_at ELSE now() END, removed_at = NULL;
+    UPDATE farm.image_arch_state a SET scheduled_at = now()
+      FROM farm.plan_stage s JOIN farm.image_arch_plan p ON p.image_id = s.image_id AND p.arch = s.arch
+     WHERE s.revision_id = revision AND s.row_changed AND p.removed_at IS NOT NULL AND a.id = p.id;
+    WITH put AS (
+        INSERT INTO farm.image_arch_plan (image_id, arch, recipe, tests_key, spec)
+        SELECT s.image_id, s.arch, s.recipe, s.tests_key, s.spec FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed ORDER BY s.ord
+        ON CONFLICT (image_id, arch) DO UPDATE SET recipe = excluded.recipe, tests_key = excluded.tests_key, spec = excluded.spec, removed_at = NULL
+        RETURNING id
+    )
+    INSERT INTO farm.image_arch_state (id) SELECT p.id FROM put p ORDER BY p.id ON CONFLICT (id) DO NOTHING;
     UPDATE farm.plan_stage s SET image_arch_id = a.id FROM farm.image_arch a WHERE s.revision_id = revision AND a.image_id = s.image_id AND a.arch = s.arch;
     ANALYZE farm.plan_stage (image_id, image_arch_id);
 
@@ -188,7 +194,7 @@ BEGIN
     SELECT d.image_arch_id, b.id FROM edge d JOIN farm.base b ON b.reference = d.reference AND b.arch = d.arch;
 
     WITH dropped AS (
-        UPDATE farm.image_arch a SET removed_at = now()
+        UPDATE farm.image_arch_plan a SET removed_at = now()
           FROM farm.image i
          WHERE i.id = a.image_id AND i.ref_id = ref AND a.removed_at IS NULL AND i.removed_at IS NULL
            AND i.id IN (SELECT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision)

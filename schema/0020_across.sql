@@ -189,7 +189,7 @@ BEGIN
     jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
 END $$;
 
-CREATE INDEX image_arch_onbuild ON farm.image_arch (image_id) WHERE spec ? 'onbuild';
+CREATE INDEX image_arch_onbuild ON farm.image_arch_plan (image_id) WHERE spec ? 'onbuild';
 
 -- Reference -> ONBUILD triggers of the image that it means (as in relink; of several architectures the first), for the planner, which
 -- knows its own ref only. Null: there are some, more than a poll is told.

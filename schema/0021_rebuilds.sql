@@ -16,19 +16,19 @@ CREATE FUNCTION farm.count_failures(done farm.outcome[]) RETURNS void LANGUAGE p
 DECLARE
     failing bigint;
 BEGIN
-    UPDATE farm.image_arch a SET failures = 0, breaker_since = NULL
+    UPDATE farm.image_arch_state a SET failures = 0, breaker_since = NULL
       FROM unnest(done) o WHERE a.id = o.image_arch_id AND o.kind = 'test' AND o.next = 'succeeded' AND a.failures > 0;
     FOR failing IN
         WITH failed AS (
             SELECT o.image_arch_id AS id, count(*)::int AS n FROM unnest(done) o
              WHERE o.kind IN ('build', 'test') AND o.next = 'failed' AND o.class <> 'infra' GROUP BY 1
         ), counted AS (
-            UPDATE farm.image_arch a SET failures = a.failures + f.n FROM failed f WHERE a.id = f.id RETURNING a.id, a.failures, a.breaker_since
+            UPDATE farm.image_arch_state a SET failures = a.failures + f.n FROM failed f WHERE a.id = f.id RETURNING a.id, a.failures, a.breaker_since
         )
         SELECT c.id FROM counted c WHERE c.failures >= 3 AND c.breaker_since IS NULL ORDER BY c.id
     LOOP
-        UPDATE farm.image_arch a SET breaker_since = now() WHERE a.id = failing;
-        PERFORM farm.breaker_event(failing, jsonb_build_object('breaker', 'open', 'failures', (SELECT a.failures FROM farm.image_arch a WHERE a.id = failing)));
+        UPDATE farm.image_arch_state a SET breaker_since = now() WHERE a.id = failing;
+        PERFORM farm.breaker_event(failing, jsonb_build_object('breaker', 'open', 'failures', (SELECT a.failures FROM farm.image_arch_state a WHERE a.id = failing)));
     END LOOP;
 END $$;
 
@@ -38,7 +38,7 @@ DECLARE
     closed farm.image_arch;
 BEGIN
     FOR closed IN SELECT a.* FROM farm.image_arch a WHERE a.id = ANY (archs) AND (a.failures > 0 OR a.breaker_since IS NOT NULL) ORDER BY a.id LOOP
-        UPDATE farm.image_arch a SET failures = 0, breaker_since = NULL WHERE a.id = closed.id;
+        UPDATE farm.image_arch_state a SET failures = 0, breaker_since = NULL WHERE a.id = closed.id;
         IF closed.breaker_since IS NOT NULL THEN
             PERFORM farm.breaker_event(closed.id, '{"breaker": "closed"}');
         END IF;
@@ -65,7 +65,7 @@ BEGIN
     END IF;
     FOR stopped IN SELECT DISTINCT ON (t.image_arch_id) t.* FROM unnest(touched) t JOIN farm.image_arch a ON a.id = t.image_arch_id
                     WHERE a.breaker_since IS NOT NULL ORDER BY t.image_arch_id LOOP
-        UPDATE farm.image_arch a SET held = stopped.because_of WHERE a.id = stopped.image_arch_id;
+        UPDATE farm.image_arch_state a SET held = stopped.because_of WHERE a.id = stopped.image_arch_id;
         PERFORM farm.breaker_event(stopped.image_arch_id, jsonb_build_object('breaker', 'held back', 'because', stopped.because, 'of', stopped.because_of));
     END LOOP;
 
@@ -108,7 +108,7 @@ BEGIN
                      ORDER BY c.wave, c.image_id, c.step, c.arch, c.site),
            (SELECT array_agg(a.id) FROM arch a WHERE a.forced)
       INTO wanted, forced FROM chain c;
-    UPDATE farm.image_arch a SET held = NULL WHERE a.held IS NOT NULL AND a.id IN (SELECT w.image_arch_id FROM unnest(wanted) w);
+    UPDATE farm.image_arch_state a SET held = NULL WHERE a.held IS NOT NULL AND a.id IN (SELECT w.image_arch_id FROM unnest(wanted) w);
     RETURN farm.add_jobs(ARRAY(SELECT w FROM unnest(wanted) w WHERE w.kind = 'build' AND w.image_arch_id = ANY (forced)), nextval('farm.forced'))
            || farm.add_jobs(ARRAY(SELECT w FROM unnest(wanted) w WHERE w.kind <> 'build' OR NOT coalesce(w.image_arch_id = ANY (forced), false)), 0);
 END $$;
@@ -243,7 +243,7 @@ CREATE FUNCTION farm.duration_text(d interval) RETURNS text LANGUAGE sql IMMUTAB
       FROM (SELECT extract(epoch FROM d)::bigint AS s) e
 $$;
 
-CREATE INDEX image_arch_scheduled ON farm.image_arch (id)
+CREATE INDEX image_arch_scheduled ON farm.image_arch_plan (id)
     WHERE farm.rebuild_every(spec, 'every_ms') IS NOT NULL OR farm.rebuild_every(spec, 'max_age_ms') IS NOT NULL;
 
 -- 0 to 1, always the same for an image.
@@ -272,7 +272,7 @@ CREATE FUNCTION farm.scheduled_now() RETURNS farm.touched[] LANGUAGE sql AS $$
                                                       ORDER BY j.id DESC LIMIT 1)) <= now() - w.max_age * (1 - 0.1 * w.jitter)))
            AND NOT EXISTS (SELECT FROM farm.job j WHERE j.image_arch_id = a.id AND j.kind = 'build' AND j.ended_at IS NULL)
     ), noted AS (
-        UPDATE farm.image_arch a SET scheduled_at = now() FROM due d WHERE a.id = d.id RETURNING a.id
+        UPDATE farm.image_arch_state a SET scheduled_at = now() FROM due d WHERE a.id = d.id RETURNING a.id
     )
     SELECT coalesce(array_agg((d.id, 'scheduled', d.schedule, true)::farm.touched ORDER BY d.id), '{}') FROM due d JOIN noted n ON n.id = d.id
 $$;
@@ -280,7 +280,7 @@ $$;
 -- What a breaker held back, and a person or a commit has let go since.
 CREATE FUNCTION farm.let_go() RETURNS farm.touched[] LANGUAGE sql AS $$
     WITH free AS (
-        UPDATE farm.image_arch a SET held = NULL FROM farm.image_arch o
+        UPDATE farm.image_arch_state a SET held = NULL FROM farm.image_arch_state o
          WHERE o.id = a.id AND a.held IS NOT NULL AND a.breaker_since IS NULL RETURNING a.id, o.held
     )
     SELECT coalesce(array_agg(DISTINCT (f.id, 'external', b.reference, false)::farm.touched), '{}')

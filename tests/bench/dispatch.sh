@@ -61,7 +61,8 @@ bench_begin() {
         OWN_PG=1
         pg_start -c max_connections=200 -c shared_buffers=512MB -c fsync=on -c synchronous_commit=on -c full_page_writes=on -c wal_level=replica \
             -c max_wal_size=4GB -c checkpoint_timeout=15min -c autovacuum=on -c autovacuum_naptime=15s -c jit=off \
-            ${BENCH_PROFILE:+-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all -c track_functions=all} || exit 1
+            ${BENCH_PROFILE:+-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all -c track_functions=all} \
+            ${BENCH_PLANS:+-c session_preload_libraries=auto_explain -c auto_explain.log_min_duration=50 -c auto_explain.log_analyze=on -c auto_explain.log_nested_statements=on} || exit 1
     fi
     export PGHOST=127.0.0.1 PGDATABASE=postgres # over TCP, as the peers
 }
@@ -71,6 +72,7 @@ bench_end() {
     reader_stop
     swarms_stop
     scheduler_stop
+    [ -z "${BENCH_PLANS:-}" ] || [ -z "$OWN_PG" ] || cp "$PG_DIR/log" "$BENCH_PLANS"
     [ -z "$OWN_PG" ] || pg_stop
     rm -rf "$T"
 }

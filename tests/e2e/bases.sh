@@ -142,7 +142,7 @@ printf 'rebuild: { every: 1h }\ntest: { container: [] }\n' >"$FARM/line/alone/im
 commit line "schedule" && push line
 wait_for 120 "the commit" settled
 last=$(newest_job)
-sql "update farm.image_arch a set scheduled_at = now() - interval '2 hours' from farm.image i where i.id = a.image_id and i.name = 'alone'"
+sql "update farm.image_arch_state a set scheduled_at = now() - interval '2 hours' from farm.image_arch_plan p join farm.image i on i.id = p.image_id where p.id = a.id and i.name = 'alone'"
 wait_for 60 "the scheduled rebuild" built alone
 wait_for 120 "its end" settled
 [ "$(build_of alone)" = "succeeded scheduled every 1h" ] || fail "alone: $(build_of alone)"

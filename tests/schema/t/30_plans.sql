@@ -55,7 +55,7 @@ CREATE FUNCTION t.rows_of(image text) RETURNS text LANGUAGE sql AS $$
     SELECT concat_ws(' ', i.ctid, i.xmin, i.xmax, a.ctid, a.xmin, a.xmax,
                      (SELECT string_agg(concat_ws(' ', e.ctid, e.xmin, e.xmax), ' ') FROM farm.image_parent e WHERE e.image_arch_id = a.id),
                      (SELECT string_agg(concat_ws(' ', e.ctid, e.xmin, e.xmax), ' ') FROM farm.image_base e WHERE e.image_arch_id = a.id))
-      FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id WHERE i.name = image AND i.removed_at IS NULL
+      FROM farm.image i JOIN farm.image_arch_plan a ON a.image_id = i.id WHERE i.name = image AND i.removed_at IS NULL
 $$;
 SELECT t.rows_of('base') AS base, t.rows_of('app') AS app, t.rows_of('web') AS web \gset
 SELECT t.push(t.plan('21', ARRAY[t.image('base', 'y'), t.image('app', 'z', '{}', '{"artifact": "/out/1/c.tar"}'), t.image('web', 'z', '{app}')]));

@@ -137,7 +137,7 @@ SELECT is((SELECT failures FROM farm.image_arch WHERE id = t.id('plant:base@main
 
 -- Held back, and the test is what a person retries: the base's change is not lost.
 CREATE FUNCTION t.fail_test(name text) RETURNS text LANGUAGE sql AS $$ SELECT t.fail_build(name) $$;
-UPDATE farm.image_arch SET failures = 2 WHERE id = t.id('plant:other@main');
+UPDATE farm.image_arch_state SET failures = 2 WHERE id = t.id('plant:other@main');
 SELECT t.run('build:plant:other@main:amd64', t.d('O8')), t.fail_test('test:plant:other@main:amd64');
 SELECT t.resolve(t.d('D9'));
 SELECT ok(NOT 'build:plant:other@main:amd64' = ANY (t.rebuilds()), 'a third failure of a test opens it as well');
@@ -146,12 +146,12 @@ SELECT ok('build:plant:other@main:amd64' = ANY (t.rebuilds()), 'what was held ba
 SELECT is(t.because('build:plant:other@main:amd64'), 'external quay.io/os/debian:12', 'because of the base');
 
 -- A commit closes it, and so does a command.
-UPDATE farm.image_arch SET failures = 3, breaker_since = now(), held = NULL;
+UPDATE farm.image_arch_state SET failures = 3, breaker_since = now(), held = NULL;
 SELECT t.push(t.plan('2', t.graph('b')));
 SELECT is((SELECT count(*) FROM farm.image_arch WHERE breaker_since IS NULL), 1::bigint, 'a commit closes the breaker of what it changes');
 SELECT t.do('build', '{"image": "hmi"}');
 SELECT is((SELECT breaker_since FROM farm.image_arch WHERE id = t.id('plant:hmi@main')), NULL, 'the command build does');
 SELECT t.run('build:plant:alone@main:amd64', t.d('L9'));
-UPDATE farm.image_arch SET failures = 0, breaker_since = NULL;
+UPDATE farm.image_arch_state SET failures = 0, breaker_since = NULL;
 SELECT * FROM finish();
 ROLLBACK;
