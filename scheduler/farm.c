@@ -150,40 +150,40 @@ void farm_work_seen(struct farm *f, int64_t worker, struct id128 attempt)
         work_del(f, attempt);
 }
 
-static void log_op(const struct op *op, const struct op_answer *a)
+/* What goes well is a row in the database; a line for each of thousands in a second would tell
+ * nobody more. */
+static const char *message_of(const struct op *op, enum op_status st, enum log_level *level)
+{
+    *level = LOG_LVL_DEBUG;
+    if (st == ST_REFUSED) {
+        *level = LOG_LVL_ERROR;
+        return "PostgreSQL refused a row; see farm.quarantine";
+    }
+    if (op->type == OP_LOSE) {
+        *level = LOG_LVL_WARN;
+        return "attempt lost";
+    }
+    if (st == ST_OK && op->type == OP_CLAIM)
+        return "attempt leased";
+    if (st == ST_OK && op->type == OP_FINISH) {
+        *level = op->next == JOB_SUCCEEDED ? LOG_LVL_DEBUG : LOG_LVL_INFO;
+        return "attempt ended";
+    }
+    return NULL;
+}
+
+static void log_op(const struct op *op, enum op_status st)
 {
     char job[24], worker[24], attempt[ID128_TEXT];
+    enum log_level level;
+    const char *message = message_of(op, st, &level);
+    if (!message || !log_shows(level))
+        return;
     snprintf(job, sizeof job, "%lld", (long long)op->job);
     snprintf(worker, sizeof worker, "%lld", (long long)op->worker);
     id128_format(op->attempt, attempt);
-    bool ok = a->status == ST_OK;
-    switch (op->type) {
-    case OP_CLAIM:
-        if (ok)
-            log_info("attempt leased", "job", job, "attempt", attempt, "worker", worker);
-        break;
-    case OP_FINISH:
-        if (ok)
-            log_info("attempt ended", "job", job, "attempt", attempt, "next",
-                     job_state_name(op->next));
-        break;
-    case OP_LOSE:
-        log_warn("attempt lost", "job", job, "attempt", attempt, "worker", worker);
-        break;
-    case OP_MAKE_READY:
-    case OP_RETRY_READY:
-    case OP_START:
-    case OP_WAIT:
-    case OP_END:
-    case OP_REOPEN:
-    case OP_WORKER_SEEN:
-    case OP_DRAIN:
-    case OP_COMMAND_DONE:
-    case OP_EXPLAIN:
-        break;
-    }
-    if (a->status == ST_REFUSED)
-        log_error("PostgreSQL refused a row; see farm.quarantine", "job", job, "attempt", attempt);
+    log_kv(level, message, "job", job, "attempt", attempt, "worker", worker,
+           op->type == OP_FINISH ? "next" : NULL, job_state_name(op->next), NULL);
 }
 
 /* What a registry has lost is made again: jobs that the brain did not ask for, and images whose
@@ -205,7 +205,7 @@ static void take_answer(void *arg, const struct op_answer *a)
 {
     struct farm *f = arg;
     const struct op *op = &f->sent_effects.ops[a->index];
-    log_op(op, a);
+    log_op(op, a->status);
     if (op->type == OP_CLAIM && a->status == ST_OK && a->work)
         work_put(f, op->worker, op->attempt, a->work);
     if (op->type == OP_FINISH || op->type == OP_LOSE)

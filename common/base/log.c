@@ -52,6 +52,11 @@ void log_set_level(enum log_level level)
     state.level = level;
 }
 
+bool log_shows(enum log_level level)
+{
+    return level >= state.level;
+}
+
 int log_level_parse(const char *name, enum log_level *out)
 {
     for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
@@ -155,7 +160,7 @@ void log_kv(enum log_level level, const char *msg, ...)
     const char *key, *value;
     va_list ap;
 
-    if (level < state.level)
+    if (!log_shows(level))
         return;
     add_head(&line, level);
     add_text(&line, msg, false);

@@ -14,6 +14,7 @@ enum log_level { LOG_LVL_DEBUG, LOG_LVL_INFO, LOG_LVL_WARN, LOG_LVL_ERROR };
 /* `process` is kept by pointer. */
 void log_init(const char *process, enum log_level level);
 void log_set_level(enum log_level level);
+bool log_shows(enum log_level level);
 int log_level_parse(const char *name, enum log_level *out) BF_MUST_CHECK;
 void log_kv(enum log_level level, const char *msg, ...) __attribute__((sentinel));
 
