@@ -241,6 +241,8 @@ CREATE TABLE farm.job_fixed (
     created_at    timestamptz NOT NULL DEFAULT now(),
     priority      int NOT NULL DEFAULT 0,
     needs         text[] NOT NULL DEFAULT '{}', -- capabilities
+    title         text NOT NULL,                -- repo:name@ref of its image
+    arch          text,                         -- of image_arch_id
     because       text,                         -- README: "Why a job was made"
     because_of    text,                         -- the parent, reference or site that it names
     CHECK ((kind IN ('build', 'test')) = (image_arch_id IS NOT NULL)),
@@ -264,7 +266,9 @@ CREATE TABLE farm.bucket (
 -- The newest attempt stands in its job's row, and goes to attempt_past when another begins: most jobs have one only.
 CREATE TABLE farm.job_state (
     id            bigint PRIMARY KEY,
-    kind          text NOT NULL,                -- as in job_fixed
+    kind          text NOT NULL,                -- as in job_fixed, for turns need not look there
+    image_arch_id bigint,                       -- the same
+    serial        bigint NOT NULL,              -- of its revision
     state         text NOT NULL DEFAULT 'waiting'
                   CHECK (state IN ('waiting', 'ready', 'leased', 'running', 'succeeded', 'failed', 'skipped', 'superseded', 'cancelled')),
     attempts      int NOT NULL DEFAULT 0,

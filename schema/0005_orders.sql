@@ -148,14 +148,15 @@ BEGIN
 END $$;
 
 -- The orders of live attempts, each with its job; NULL for one that has ended or was never made. Text is put together, since a jsonb would be built
--- only to be printed; for the same reason a spec has the text of its test ready. Tables and not their views: a claim spends most of its time here.
+-- only to be printed; for the same reason a spec has the text of its test ready, and a job its title. Tables and not their views: of all that a claim
+-- does this takes the longest.
 CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (ord bigint, job bigint, attempt uuid, work text) LANGUAGE sql STABLE AS $$
     SELECT u.ord, u.job, u.attempt,
            CASE WHEN q.id IS NOT NULL THEN
                '{"v":1,"kind":"' || q.kind || '","job":"' || q.kind || ':' || m.title
-               || coalesce(':' || a.arch, (SELECT ':' || t.name FROM farm.site t WHERE t.id = f.target_site_id), '') || '","attempt":"' || u.attempt
+               || coalesce(':' || f.arch, (SELECT ':' || t.name FROM farm.site t WHERE t.id = f.target_site_id), '') || '","attempt":"' || u.attempt
                || '","image":"' || m.title || '","arch":"'
-               || coalesce(a.arch, (SELECT o.arch FROM farm.image_arch o WHERE o.image_id = f.image_id AND o.removed_at IS NULL ORDER BY o.id LIMIT 1), '') || '","input_key":'
+               || coalesce(f.arch, (SELECT o.arch FROM farm.image_arch o WHERE o.image_id = f.image_id AND o.removed_at IS NULL ORDER BY o.id LIMIT 1), '') || '","input_key":'
                || coalesce('"' || q.input_key || '"', to_json(m.more->>'digest')::text, 'null') || ','
                || CASE WHEN q.kind = 'test' THEN
                       '"source":' || to_json(coalesce(m.source, farm.must(m.source, 'no digest was pinned for the image')))::text
@@ -165,12 +166,9 @@ CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (
       LEFT JOIN farm.job_state q ON q.id = u.job AND q.attempt_id = u.attempt AND q.state IN ('leased', 'running')
       LEFT JOIN farm.job_fixed f ON f.id = q.id
       LEFT JOIN farm.spec s ON s.id = f.spec_id
-      LEFT JOIN farm.image i ON i.id = f.image_id
-      LEFT JOIN farm.ref r ON r.id = i.ref_id
-      LEFT JOIN farm.repo p ON p.id = r.repo_id
-      LEFT JOIN farm.image_arch a ON a.id = f.image_arch_id
      CROSS JOIN LATERAL (
-          SELECT substr(left(to_json(p.slug || ':' || i.name || '@' || r.name)::text, -1), 2) AS title, (SELECT (e.pin->>'repository') || '@' || (e.pin->>'digest') FROM (SELECT q.pins->('image:' || f.image_arch_id) AS pin OFFSET 0) e) AS source,
+          SELECT substr(left(to_json(f.title)::text, -1), 2) AS title,
+                 (SELECT (e.pin->>'repository') || '@' || (e.pin->>'digest') FROM (SELECT q.pins->('image:' || f.image_arch_id) AS pin OFFSET 0) e) AS source,
                  CASE q.kind WHEN 'build' THEN (SELECT farm.build_order(j, s.body) FROM farm.job j WHERE j.id = q.id)
                              WHEN 'publish' THEN (SELECT farm.publish_order(j) FROM farm.job j WHERE j.id = q.id)
                              WHEN 'mirror' THEN (SELECT farm.mirror_order(j) FROM farm.job j WHERE j.id = q.id) END AS more OFFSET 0) m

@@ -46,18 +46,22 @@ BEGIN
     ON CONFLICT (hash) DO NOTHING;
 
     WITH made_now AS (
-        INSERT INTO farm.job_fixed (kind, image_id, image_arch_id, target_site_id, revision_id, spec_id, because, because_of, run_site_id, needs, priority, forced)
+        INSERT INTO farm.job_fixed (kind, image_id, image_arch_id, target_site_id, revision_id, spec_id, because, because_of, run_site_id, needs, priority, forced, title, arch)
         SELECT w.kind, w.image_id, w.image_arch_id, w.target_site_id, w.revision_id, s.id, w.because, w.because_of,
-               coalesce(w.target_site_id, farm.run_site(b.body)), farm.job_needs(w.kind, b.body), coalesce((b.body->>'priority')::int, 0), add_jobs.forced
+               coalesce(w.target_site_id, farm.run_site(b.body)), farm.job_needs(w.kind, b.body), coalesce((b.body->>'priority')::int, 0), add_jobs.forced,
+               p.slug || ':' || i.name || '@' || r.name, a.arch
           FROM unnest(wanted) WITH ORDINALITY w (kind, image_id, image_arch_id, target_site_id, revision_id, because, because_of, ord)
           JOIN farm.image i ON i.id = w.image_id
+          JOIN farm.ref r ON r.id = i.ref_id
+          JOIN farm.repo p ON p.id = r.repo_id
           LEFT JOIN farm.image_arch a ON a.id = w.image_arch_id
          CROSS JOIN LATERAL (SELECT coalesce(a.spec, i.spec) AS body) b
           JOIN farm.spec s ON s.hash = sha256(convert_to(b.body::text, 'UTF8'))
          ORDER BY w.ord
-        RETURNING id, kind, because, because_of
+        RETURNING id, kind, image_arch_id, revision_id, because, because_of
     ), states AS (
-        INSERT INTO farm.job_state (id, kind) SELECT m.id, m.kind FROM made_now m ORDER BY m.id
+        INSERT INTO farm.job_state (id, kind, image_arch_id, serial)
+        SELECT m.id, m.kind, m.image_arch_id, v.serial FROM made_now m JOIN farm.revision v ON v.id = m.revision_id ORDER BY m.id
     ), told AS (
         INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
         SELECT m.id, farm.acting(), '{waiting}', ARRAY[now()], jsonb_strip_nulls(jsonb_build_object('because', m.because, 'of', m.because_of)) FROM made_now m ORDER BY m.id

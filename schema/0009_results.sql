@@ -205,12 +205,11 @@ BEGIN
            SET state = 'succeeded', ended_at = now(), reason = NULL, detail = NULL, reason_since = now(),
                outcome = 'succeeded', next_state = 'succeeded', finished_at = now(), finished_seq = nextval('farm.event_seq'), size = u.size, result = u.detail,
                started_at = coalesce(s.started_at, greatest(s.leased_at, now() - greatest(u.ago, 0) * interval '1 microsecond')),
-               digest = CASE s.kind WHEN 'build' THEN u.digest ELSE s.pins->('image:' || f.image_arch_id)->>'digest' END
+               digest = CASE s.kind WHEN 'build' THEN u.digest ELSE s.pins->('image:' || s.image_arch_id)->>'digest' END
           FROM unnest(jobs, succeed_rows.attempts, workers, digests, sizes, started_ago_us, details) WITH ORDINALITY u (job, attempt, worker, digest, size, ago, detail, ord)
-          JOIN farm.job_fixed f ON f.id = u.job JOIN farm.revision v ON v.id = f.revision_id
          WHERE s.id = u.job AND s.attempt_id = u.attempt AND s.worker_id = u.worker AND s.state IN ('leased', 'running')
            AND (s.kind = 'test' OR s.kind = 'build' AND u.digest IS NOT NULL)
-        RETURNING u.ord, s.id, s.kind, s.digest, s.repository, s.input_key, s.attempts, s.attempt_id, s.size, s.result, f.image_arch_id, v.serial
+        RETURNING u.ord, s.id, s.kind, s.digest, s.repository, s.input_key, s.attempts, s.attempt_id, s.size, s.result, s.image_arch_id, s.serial
     ), built AS (
         INSERT INTO farm.build_result (input_key, digest, repository, size, attempt_id)
         SELECT DISTINCT ON (d.input_key) d.input_key, d.digest, d.repository, d.size, d.attempt_id FROM done d WHERE d.kind = 'build' ORDER BY d.input_key, d.ord
