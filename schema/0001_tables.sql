@@ -215,6 +215,7 @@ CREATE TABLE farm.spec (
     id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     hash bytea NOT NULL UNIQUE,                 -- SHA-256 of body::text
     body jsonb NOT NULL,
+    scripts_key text GENERATED ALWAYS AS (body->>'scripts_key') STORED,     -- of the tests' artifact
     -- What a test's work order says of it. The whole takes what the guest may take, and ten minutes to pull and to make the disk.
     test_order text GENERATED ALWAYS AS (',"test":' || (body->'test')::text || ',"timeout_ms":' || coalesce((body->'test'->>'timeout_ms')::bigint, 0) + 600000 || ',"silence_ms":0') STORED
 );

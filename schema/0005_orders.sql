@@ -160,7 +160,7 @@ CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (
                || coalesce('"' || q.input_key || '"', to_json(m.more->>'digest')::text, 'null') || ','
                || CASE WHEN q.kind = 'test' THEN
                       '"source":' || to_json(coalesce(m.source, farm.must(m.source, 'no digest was pinned for the image')))::text
-                      || ',"scripts":' || coalesce(farm.artifact_ref(s.body->>'scripts_key')::text, 'null') || s.test_order || '}'
+                      || ',"scripts":' || CASE WHEN s.scripts_key IS NULL THEN 'null' ELSE farm.artifact_ref(s.scripts_key)::text END || s.test_order || '}'
                       ELSE substr(farm.must(m.more::text, 'the job has no work order'), 2) END END
       FROM unnest(jobs, attempts) WITH ORDINALITY u (job, attempt, ord)
       LEFT JOIN farm.job_state q ON q.id = u.job AND q.attempt_id = u.attempt AND q.state IN ('leased', 'running')

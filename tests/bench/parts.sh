@@ -114,9 +114,11 @@ one_at_a_time() {
     pid=$!
     wait_for 30 "the worker" is "select state from farm.worker where name = 'swarm-$(($2 + 1))'" connected
     settle
+    profile_begin
     for ((p = 1; p <= n; p++)); do echo "bench:i1-$p@b1"; done |
         "$BIN/bootfarm-submit" "host=$PGHOST port=$PGPORT user=postgres dbname=$DB" test 10 >"$T/asked" || fail submit
     wait "$pid" || fail "latency: $(cat "$T/swarm.json")"
+    profile_end
     join <(tail -n "+$((WARM + 1))" "$T/asked" | sort) <(sort "$T/starts") | awk '{ print ($3 - $2) / 1e6 }' | sort -g >"$T/latency"
     [ "$(wc -l <"$T/latency")" = "$1" ] || fail "only $(wc -l <"$T/latency") of $1 jobs were seen"
     P50=$(quantile 0.5)
