@@ -138,9 +138,28 @@ BEGIN
     VALUES (job, attempt, 'scheduler', '{}', '{}', jsonb_build_object('refused', what, 'error', left(error, 2000)));
 END $$;
 
+-- What is wrong with the row of a job; NULL: nothing. `before`: the state that it was in.
+CREATE FUNCTION farm.job_fault(before text, state text, attempt uuid, outcome text, class text, ended timestamptz, finished timestamptz) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN CASE
+        WHEN before <> state AND before || ' ' || state <> ALL (TRANSITIONS) THEN 'cannot go from ' || before || ' to ' || state
+        WHEN state IN ('waiting', 'ready', 'leased', 'running') <> (ended IS NULL) THEN 'is ' || state || ' and ' || CASE WHEN ended IS NULL THEN 'has no end' ELSE 'has an end' END
+        WHEN state IN ('leased', 'running') AND (attempt IS NULL OR outcome IS NOT NULL) THEN 'is ' || state || ' without a live attempt'
+        WHEN (state = 'failed') <> (class IS NOT NULL) THEN 'is ' || state || ' with the class of failure ' || coalesce(class, 'none')
+        WHEN (finished IS NULL) <> (outcome IS NULL) THEN 'has an attempt that ended ' || coalesce(finished::text, 'never') || ' with the outcome ' || coalesce(outcome, 'none')
+        WHEN class NOT IN ('user', 'infra', 'timeout') THEN 'has the class of failure ' || class
+        WHEN outcome NOT IN ('succeeded', 'failed', 'cancelled', 'lost') THEN 'has the outcome ' || outcome
+    END;
+END $$;
+DO $$
+BEGIN
+    EXECUTE replace(pg_get_functiondef('farm.job_fault'::regproc), 'TRANSITIONS',
+                    (SELECT quote_literal(array_agg(t.from_state || ' ' || t.to_state)::text) || '::text[]' FROM farm.job_transition t));
+END $$;
+
 CREATE FUNCTION farm.job_illegal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'job % cannot go from % to %', NEW.id, OLD.state, NEW.state
+    RAISE EXCEPTION 'job % %', NEW.id, farm.job_fault(CASE TG_OP WHEN 'UPDATE' THEN OLD.state ELSE 'waiting' END, NEW.state, NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at)
         USING ERRCODE = 'check_violation', TABLE = 'job_state', SCHEMA = 'farm', CONSTRAINT = 'job_transition';
 END $$;
 
@@ -154,11 +173,10 @@ BEGIN
 END $$;
 
 -- Conditions and not statement triggers: they cost a hot row some nanoseconds, where transition tables copy it twice.
-DO $$
-BEGIN
-    EXECUTE format('CREATE TRIGGER job_illegal AFTER UPDATE ON farm.job_state FOR EACH ROW
-                    WHEN (OLD.state <> NEW.state AND (OLD.state || '' '' || NEW.state) <> ALL (%L::text[])) EXECUTE FUNCTION farm.job_illegal()',
-                   (SELECT array_agg(t.from_state || ' ' || t.to_state) FROM farm.job_transition t));
-END $$;
+CREATE TRIGGER job_illegal AFTER UPDATE ON farm.job_state FOR EACH ROW
+    WHEN (farm.job_fault(OLD.state, NEW.state, NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at) IS NOT NULL) EXECUTE FUNCTION farm.job_illegal();
+CREATE TRIGGER job_illegal_at_birth AFTER INSERT ON farm.job_state FOR EACH ROW
+    WHEN (NEW.state <> 'waiting' OR farm.job_fault('waiting', NEW.state, NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at) IS NOT NULL)
+    EXECUTE FUNCTION farm.job_illegal();
 CREATE TRIGGER job_by_hand AFTER UPDATE ON farm.job_state FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND coalesce(current_setting('farm.actor', true), '') = '') EXECUTE FUNCTION farm.job_by_hand();

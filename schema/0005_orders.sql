@@ -17,6 +17,11 @@ BEGIN
     RETURN farm.must((SELECT s.value FROM farm.setting s WHERE s.name = setting.name), 'the setting ' || setting.name || ' is not set');
 END $$;
 
+-- SLUG/NAME of repo:name@ref
+CREATE FUNCTION farm.title_path(title text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT split_part(title, ':', 1) || '/' || split_part(split_part(title, ':', 2), '@', 1)
+$$;
+
 -- SLUG/NAME
 CREATE FUNCTION farm.image_path(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN

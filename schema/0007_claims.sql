@@ -148,7 +148,8 @@ BEGIN
            outcome = NULL, next_state = NULL, actor = NULL, class = NULL, phase = NULL, code = NULL, step = NULL, message = NULL, size = NULL, result = NULL,
            reason = NULL, detail = NULL, reason_since = now()
       FROM unnest(jobs, claim_rows.attempts, workers, boots) u (job, attempt, worker, boot)
-     WHERE s.id = u.job AND s.state = 'ready' AND (s.kind IN ('build', 'test') OR s.id <> ALL (busy || outdated));
+     CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = u.job AND q.state = 'ready' AND (q.kind IN ('build', 'test') OR q.id <> ALL (busy || outdated)) OFFSET 0) k
+     WHERE s.ctid = k.ctid;
     RETURN QUERY
     SELECT w.job, CASE WHEN w.work IS NOT NULL THEN 'ok' WHEN w.job = ANY (busy) THEN 'busy' WHEN w.job = ANY (outdated) THEN 'outdated' ELSE 'stale' END, w.work
       FROM farm.work_orders(jobs, claim_rows.attempts) w ORDER BY w.ord;

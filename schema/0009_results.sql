@@ -207,8 +207,10 @@ BEGIN
                started_at = coalesce(s.started_at, greatest(s.leased_at, now() - greatest(u.ago, 0) * interval '1 microsecond')),
                digest = CASE s.kind WHEN 'build' THEN u.digest ELSE s.pins->('image:' || s.image_arch_id)->>'digest' END
           FROM unnest(jobs, succeed_rows.attempts, workers, digests, sizes, started_ago_us, details) WITH ORDINALITY u (job, attempt, worker, digest, size, ago, detail, ord)
-         WHERE s.id = u.job AND s.attempt_id = u.attempt AND s.worker_id = u.worker AND s.state IN ('leased', 'running')
-           AND (s.kind = 'test' OR s.kind = 'build' AND u.digest IS NOT NULL)
+         CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q
+                              WHERE q.id = u.job AND q.attempt_id = u.attempt AND q.worker_id = u.worker AND q.state IN ('leased', 'running')
+                                AND (q.kind = 'test' OR q.kind = 'build' AND u.digest IS NOT NULL) OFFSET 0) k
+         WHERE s.ctid = k.ctid
         RETURNING u.ord, s.id, s.kind, s.digest, s.repository, s.input_key, s.attempts, s.attempt_id, s.size, s.result, s.image_arch_id, s.serial
     ), built AS (
         INSERT INTO farm.build_result (input_key, digest, repository, size, attempt_id)
