@@ -16,6 +16,8 @@ const struct command commands[] = {
      cmd_init},
     {"repo", "add", "URL", 1, 1, "Watch a Git repository", options_repo_add, cmd_repo_add},
     {"repo", "list", "", 0, 0, "List the watched repositories", NULL, cmd_repo_list},
+    {"repo", "set", "SLUG", 1, 1, "Change a repository's share of the workers", options_repo_set,
+     cmd_repo_set},
     {"repo", "sync", "SLUG", 1, 1, "Look at a repository now", options_command, cmd_repo_sync},
     {"repo", "remove", "SLUG", 1, 1, "Stop watching a repository", options_command,
      cmd_repo_remove},

@@ -114,6 +114,16 @@ bf repo add https://git.example/shop.git --refs 'main,tags/v*' --poll-every 2m -
 ends 0
 [ "$(sql "select refs::text || poll_every || (git->>'ssh_key') from farm.repo where slug = 'shop'")" = '{main,tags/v*}00:02:00/etc/key' ] ||
     fail "repo add stored $(sql "select * from farm.repo where slug = 'shop'")"
+bf repo set shop --weight 3
+ends 0
+bf repo list --json
+[ "$(jq -r '.[] | select(.name == "shop").weight' <<<"$out")" = 3 ] || fail "repo set: $out"
+bf repo set shop --weight 1001
+ends 1
+complains 'weight must be a number from 1 to 1000'
+bf repo set shop
+ends 2
+complains '--weight is needed'
 bf repo remove shop
 ends 0
 bf repo remove shop
