@@ -63,7 +63,7 @@ ctl_run cmd_status, cmd_plan, cmd_lint, cmd_init, cmd_repo_add, cmd_repo_list, c
     cmd_worker_drain, cmd_worker_resume, cmd_worker_revoke, cmd_job_list, cmd_job_show,
     cmd_job_logs, cmd_job_cancel, cmd_job_retry, cmd_build, cmd_test, cmd_publish, cmd_mirror,
     cmd_queue, cmd_events, cmd_release_list, cmd_presence_list, cmd_command_list, cmd_setting_get,
-    cmd_setting_set, cmd_health, cmd_base_list, cmd_explain, cmd_graph, cmd_base_check,
+    cmd_setting_set, cmd_health, cmd_base_list, cmd_why, cmd_explain, cmd_graph, cmd_base_check,
     cmd_base_bump, cmd_debug_record, cmd_site_scale, cmd_worker_set;
 extern const struct arg_option options_status[], options_repo_add[], options_repo_set[],
     options_repo_refs[], options_repo_policy[], options_repo_grant[], options_site_add[],

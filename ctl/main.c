@@ -65,6 +65,8 @@ const struct command commands[] = {
     {NULL, "publish", "IMAGE", 1, 1, "Release the newest tested digest of an image",
      options_publish, cmd_publish},
     {NULL, "mirror", "IMAGE", 1, 1, "Bring a released image to a site", options_mirror, cmd_mirror},
+    {NULL, "why", "JOB", 1, 1, "Tell why a job does not run, and its place in the queue", NULL,
+     cmd_why},
     {NULL, "explain", "IMAGE", 1, 1, "Tell why an image was, or was not, built again",
      options_explain, cmd_explain},
     {NULL, "graph", "", 0, 0, "Show what is built from what", options_graph, cmd_graph},
