@@ -160,7 +160,7 @@ CREATE FUNCTION farm.place(j farm.job) RETURNS farm.place LANGUAGE sql STABLE AS
         SELECT s.bucket, f.kind IN ('publish', 'mirror') AS tags, f.run_site_id, a.arch
           FROM farm.job_state s JOIN farm.job_fixed f ON f.id = s.id LEFT JOIN farm.image_arch_plan a ON a.id = f.image_arch_id WHERE s.id = j.id
     ), live AS MATERIALIZED (
-        SELECT s.id, s.state, f.priority, extract(epoch FROM f.created_at) - 60 * f.priority AS since, r.repo_id, p.weight
+        SELECT s.id, s.state, f.priority, extract(epoch FROM f.created_at)::float8 - 60 * f.priority AS since, r.repo_id, p.weight
           FROM me
           JOIN farm.job_state s ON s.ended_at IS NULL AND ((s.state = 'ready' AND s.bucket = me.bucket AND s.reason IS DISTINCT FROM 'quarantined') OR s.state IN ('leased', 'running'))
           JOIN farm.job_fixed f ON f.id = s.id
@@ -176,8 +176,8 @@ CREATE FUNCTION farm.place(j farm.job) RETURNS farm.place LANGUAGE sql STABLE AS
         SELECT l.*, coalesce(h.n, 0) AS had, row_number() OVER (PARTITION BY l.repo_id ORDER BY l.since, l.id) - 1 AS n
           FROM live l LEFT JOIN had h ON h.repo_id = l.repo_id WHERE l.state = 'ready'
     ), turns AS (
-        SELECT n.*, max((n.had + n.n) * (CASE j.kind WHEN 'build' THEN 300.0 WHEN 'test' THEN 120 ELSE 10 END) / n.weight - 60 * n.priority)
-                    OVER (PARTITION BY n.repo_id ORDER BY n.n) AS turn
+        SELECT n.*, max((n.had + n.n) * (CASE j.kind WHEN 'build' THEN 300 WHEN 'test' THEN 120 ELSE 10 END)::float8 / n.weight - 60 * n.priority)
+                    OVER (PARTITION BY n.repo_id ORDER BY n.since, n.id) AS turn
           FROM numbered n
     ), placed AS (
         SELECT t.*, row_number() OVER (ORDER BY t.turn, t.since, t.id) AS place FROM turns t
@@ -342,3 +342,4 @@ BEGIN
     RETURN QUERY SELECT j.id, farm.job_title(j.id), j.state, y.reason, y.text, j.detail, coalesce(j.ended_at, j.reason_since), y.until, y.rank, y.queued;
 END $$;
 SELECT farm.open_functions('bootfarm_api', ARRAY['dashboard.why_job']);
+ALTER FUNCTION dashboard.why_job SET work_mem = '64MB';      -- a long queue is sorted twice
