@@ -1,4 +1,4 @@
-/* job show|logs|cancel|retry, and following a job. */
+/* job show|logs|cancel|retry, why, and following a job. */
 #include "common/base/utf8.h"
 #include "ctl/ctl.h"
 #include <inttypes.h>
@@ -10,16 +10,23 @@ const struct arg_option options_job_logs[] = {
     {0},
 };
 
-/* A job named by number or readable id (then the newest), with its attempts and events. */
-static int get_job(struct ctl *c, const char *name, json_t **row, struct err *e)
+/* What stands at `prefix` about a job named by number or readable id (then the newest). */
+static int get_of_job(struct ctl *c, const char *prefix, const char *name, json_t **row,
+                      struct err *e)
 {
     BF_CLEANUP(str_release) struct str path = STR_INIT;
 
-    str_add(&path, "/v1/jobs/");
+    str_add(&path, prefix);
     path_segment(&path, name);
     if (client_get(c->client, path.p, row, e) == 0)
         return 0;
     return err_wrap(e, "job %s", name);
+}
+
+/* With its attempts and events. */
+static int get_job(struct ctl *c, const char *name, json_t **row, struct err *e)
+{
+    return get_of_job(c, "/v1/jobs/", name, row, e);
 }
 
 static int get_job_number(struct ctl *c, int64_t id, json_t **row, struct err *e)
@@ -50,25 +57,18 @@ int cmd_job_retry(struct ctl *c)
 
 static void add_job(const json_t *row, const struct style *style, struct str *out)
 {
-    static const struct column fields[] = {{"id", "id", CELL_NUMBER},
-                                           {"name", "name", CELL_TEXT},
-                                           {"state", "state", CELL_STATE},
-                                           {"reason", "reason", CELL_TEXT},
-                                           {"detail", "detail", CELL_TEXT},
-                                           {"because", "because", CELL_TEXT},
-                                           {"of", "because_of", CELL_TEXT},
-                                           {"revision", "revision", CELL_TEXT},
-                                           {"needs", "needs", CELL_TEXT},
-                                           {"class", "fail_class", CELL_TEXT},
-                                           {"code", "code", CELL_TEXT},
-                                           {"step", "step", CELL_TEXT},
-                                           {"message", "message", CELL_TEXT},
-                                           {"digest", "digest", CELL_TEXT},
-                                           {"input key", "input_key", CELL_TEXT},
-                                           {"made", "created_at", CELL_AGE},
-                                           {"ready", "ready_at", CELL_AGE},
-                                           {"ended", "ended_at", CELL_AGE},
-                                           {0}};
+    static const struct column fields[] = {
+        {"id", "id", CELL_NUMBER},           {"name", "name", CELL_TEXT},
+        {"state", "state", CELL_STATE},      {"reason", "reason", CELL_TEXT},
+        {"detail", "detail", CELL_TEXT},     {"why", "why", CELL_TEXT},
+        {"rank", "rank", CELL_NUMBER},       {"queued", "queued", CELL_NUMBER},
+        {"because", "because", CELL_TEXT},   {"of", "because_of", CELL_TEXT},
+        {"revision", "revision", CELL_TEXT}, {"needs", "needs", CELL_TEXT},
+        {"class", "fail_class", CELL_TEXT},  {"code", "code", CELL_TEXT},
+        {"step", "step", CELL_TEXT},         {"message", "message", CELL_TEXT},
+        {"digest", "digest", CELL_TEXT},     {"input key", "input_key", CELL_TEXT},
+        {"made", "created_at", CELL_AGE},    {"ready", "ready_at", CELL_AGE},
+        {"ended", "ended_at", CELL_AGE},     {0}};
     static const struct column attempts[] = {{"ATTEMPT", "number", CELL_NUMBER},
                                              {"WORKER", "worker", CELL_TEXT},
                                              {"LEASED", "leased_at", CELL_AGE},
@@ -91,17 +91,62 @@ static void add_job(const json_t *row, const struct style *style, struct str *ou
     render_table(json_object_get(row, "events"), events, style, "no event yet", out);
 }
 
+/* Adds why it waits, and its place in the queue. They are made on asking, so that who follows a job
+ * does not have them made over and over. */
+static int add_why(struct ctl *c, json_t *row, struct err *e)
+{
+    static const struct {
+        const char *of_why, *of_job;
+    } members[] = {{"text", "why"}, {"rank", "rank"}, {"queued", "queued"}};
+    BF_CLEANUP(json_free) json_t *why = NULL;
+    char id[24];
+
+    if (strcmp(member_text(row, "state"), "waiting") != 0 &&
+        strcmp(member_text(row, "state"), "ready") != 0)
+        return 0;
+    snprintf(id, sizeof id, "%" PRId64, member_number(row, "id"));
+    if (get_of_job(c, "/v1/why/", id, &why, e) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        json_object_set(row, members[i].of_job, json_object_get(why, members[i].of_why));
+    return 0;
+}
+
 int cmd_job_show(struct ctl *c)
+{
+    BF_CLEANUP(str_release) struct str out = STR_INIT;
+    struct err e = ERR_INIT;
+    BF_CLEANUP(json_free) json_t *row = NULL;
+
+    if (get_job(c, arg_pos(&c->args, 0), &row, &e) < 0 || add_why(c, row, &e) < 0)
+        return ctl_fail(&e);
+    if (c->json)
+        return ctl_print(c, json_incref(row), NULL, NULL);
+    add_job(row, &c->style, &out);
+    ctl_put(&out);
+    return EXIT_DONE;
+}
+
+/* ---- why --------------------------------------------------------------------------------------
+ */
+
+/* "build:plant:hmi@main:amd64 (job 42, waiting): blocked by …" */
+int cmd_why(struct ctl *c)
 {
     BF_CLEANUP(str_release) struct str out = STR_INIT;
     struct err e = ERR_INIT;
     json_t *row;
 
-    if (get_job(c, arg_pos(&c->args, 0), &row, &e) < 0)
+    if (get_of_job(c, "/v1/why/", arg_pos(&c->args, 0), &row, &e) < 0)
         return ctl_fail(&e);
     if (c->json)
         return ctl_print(c, row, NULL, NULL);
-    add_job(row, &c->style, &out);
+    text_add_safe(&out, member_text(row, "name"));
+    str_addf(&out, " (job %" PRId64 ", ", member_number(row, "id"));
+    state_add(&out, member_text(row, "state"), &c->style);
+    str_add(&out, "): ");
+    text_add_safe(&out, member_text(row, "text"));
+    str_addch(&out, '\n');
     ctl_put(&out);
     json_decref(row);
     return EXIT_DONE;

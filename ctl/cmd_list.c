@@ -44,15 +44,12 @@ static int run_newest(struct ctl *c, const struct listing *l)
 
 int cmd_repo_list(struct ctl *c)
 {
-    static const struct column columns[] = {{"NAME", "name", CELL_TEXT},
-                                            {"HEAD", "head", CELL_TEXT},
-                                            {"IMAGES", "images", CELL_NUMBER},
-                                            {"ERRORS", "definition_errors", CELL_NUMBER},
-                                            {"POLLED", "polled_at", CELL_AGE},
-                                            {"REFS", "refs", CELL_TEXT},
-                                            {"URL", "url", CELL_TEXT},
-                                            {"ERROR", "error", CELL_TEXT},
-                                            {0}};
+    static const struct column columns[] = {
+        {"NAME", "name", CELL_TEXT},       {"HEAD", "head", CELL_TEXT},
+        {"IMAGES", "images", CELL_NUMBER}, {"ERRORS", "definition_errors", CELL_NUMBER},
+        {"WEIGHT", "weight", CELL_NUMBER}, {"POLLED", "polled_at", CELL_AGE},
+        {"REFS", "refs", CELL_TEXT},       {"URL", "url", CELL_TEXT},
+        {"ERROR", "error", CELL_TEXT},     {0}};
     static const struct listing l = {
         "/v1/repositories", columns, "no repository is watched; bootfarm repo add URL", {0}};
 

@@ -1,4 +1,4 @@
-/* repo add|list|sync|remove, site add|list, setting get|set, health */
+/* repo add|set|sync|remove, site add|list, setting get|set, health */
 #include "ctl/ctl.h"
 #include <stdio.h>
 
@@ -54,6 +54,24 @@ int cmd_repo_sync(struct ctl *c)
 int cmd_repo_remove(struct ctl *c)
 {
     return command_on_slug(c, "repo_remove");
+}
+
+const struct arg_option options_repo_set[] = {
+    {"weight", 0, "N",
+     "Its share of the workers, 1 to 1000: so many times that of a repository of weight 1"},
+    CTL_COMMAND_OPTIONS,
+    {0},
+};
+
+int cmd_repo_set(struct ctl *c)
+{
+    json_t *args;
+
+    if (!arg_value(&c->args, "weight"))
+        return ctl_usage("repo set: --weight is needed");
+    args = json_pack("{s:s}", "slug", arg_pos(&c->args, 0));
+    ctl_arg(c, args, "weight", "weight");
+    return ctl_command(c, "repo_set", args, NULL);
 }
 
 /* ---- what refs may do -------------------------------------------------------------------------

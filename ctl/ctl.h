@@ -57,22 +57,22 @@ int ctl_wait_change(struct ctl *c, int64_t *seen, int seconds, struct err *e) BF
 
 /* Commands; each returns the exit status. */
 typedef int ctl_run(struct ctl *c);
-ctl_run cmd_status, cmd_plan, cmd_lint, cmd_init, cmd_repo_add, cmd_repo_list, cmd_repo_sync,
-    cmd_repo_remove, cmd_repo_refs, cmd_repo_previews, cmd_repo_policy, cmd_repo_grant,
-    cmd_site_add, cmd_site_list, cmd_worker_enroll, cmd_worker_list, cmd_worker_drain,
-    cmd_worker_resume, cmd_worker_revoke, cmd_job_list, cmd_job_show, cmd_job_logs, cmd_job_cancel,
-    cmd_job_retry, cmd_build, cmd_test, cmd_publish, cmd_mirror, cmd_queue, cmd_events,
-    cmd_release_list, cmd_presence_list, cmd_command_list, cmd_setting_get, cmd_setting_set,
-    cmd_health, cmd_base_list, cmd_explain, cmd_graph, cmd_base_check, cmd_base_bump,
-    cmd_debug_record, cmd_site_scale, cmd_worker_set;
-extern const struct arg_option options_status[], options_repo_add[], options_repo_refs[],
-    options_repo_policy[], options_repo_grant[], options_site_add[], options_worker_enroll[],
-    options_worker_list[], options_job_list[], options_job_logs[], options_build[], options_test[],
-    options_mirror[], options_queue[], options_events[], options_release_list[],
-    options_presence_list[], options_command_list[], options_command[], options_publish[],
-    options_plan[], options_lint[], options_init[], options_base_list[], options_base_check[],
-    options_explain[], options_graph[], options_base_bump[], options_debug_record[],
-    options_site_scale[], options_worker_set[];
+ctl_run cmd_status, cmd_plan, cmd_lint, cmd_init, cmd_repo_add, cmd_repo_list, cmd_repo_set,
+    cmd_repo_sync, cmd_repo_remove, cmd_repo_refs, cmd_repo_previews, cmd_repo_policy,
+    cmd_repo_grant, cmd_site_add, cmd_site_list, cmd_worker_enroll, cmd_worker_list,
+    cmd_worker_drain, cmd_worker_resume, cmd_worker_revoke, cmd_job_list, cmd_job_show,
+    cmd_job_logs, cmd_job_cancel, cmd_job_retry, cmd_build, cmd_test, cmd_publish, cmd_mirror,
+    cmd_queue, cmd_events, cmd_release_list, cmd_presence_list, cmd_command_list, cmd_setting_get,
+    cmd_setting_set, cmd_health, cmd_base_list, cmd_why, cmd_explain, cmd_graph, cmd_base_check,
+    cmd_base_bump, cmd_debug_record, cmd_site_scale, cmd_worker_set;
+extern const struct arg_option options_status[], options_repo_add[], options_repo_set[],
+    options_repo_refs[], options_repo_policy[], options_repo_grant[], options_site_add[],
+    options_worker_enroll[], options_worker_list[], options_job_list[], options_job_logs[],
+    options_build[], options_test[], options_mirror[], options_queue[], options_events[],
+    options_release_list[], options_presence_list[], options_command_list[], options_command[],
+    options_publish[], options_plan[], options_lint[], options_init[], options_base_list[],
+    options_base_check[], options_explain[], options_graph[], options_base_bump[],
+    options_debug_record[], options_site_scale[], options_worker_set[];
 
 /* Shows the log of a job and waits for its end: 0 succeeded or skipped, 1 anything else. */
 int job_follow(struct ctl *c, int64_t job);

@@ -6,12 +6,6 @@
 
 #define MAX_REPORTS_PER_TURN 512
 
-/* Beyond these a worker gets no more work (brain.h); its own floors come first as a rule. That
- * tasks wait for a processor is what slots are for. */
-#define MAX_IO_PSI 9500
-#define MAX_MEMORY_PSI 2000
-#define DISK_FLOOR_MIB 256
-
 /* What a database callback needs to know whether it comes too late. */
 struct ticket {
     struct farm *farm;
@@ -448,9 +442,10 @@ void farm_lead(struct farm *f, int64_t term)
                              .backoff_min = f->cfg.backoff_min,
                              .backoff_max = f->cfg.backoff_max,
                              .lost_limit = f->cfg.lost_limit,
-                             .max_io_psi = MAX_IO_PSI,
-                             .max_memory_psi = MAX_MEMORY_PSI,
-                             .disk_floor_mib = DISK_FLOOR_MIB,
+                             .max_cpu_psi = f->cfg.max_cpu_psi,
+                             .max_io_psi = f->cfg.max_io_psi,
+                             .max_memory_psi = f->cfg.max_memory_psi,
+                             .disk_floor_mib = f->cfg.disk_floor_mib,
                              .hash = hash_openssl};
     int rc = uv_random(NULL, NULL, &b.seed, sizeof b.seed, 0, NULL);
     if (rc)

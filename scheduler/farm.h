@@ -26,6 +26,8 @@ struct farm; /* opaque */
 struct farm_config {
     bf_time lease, kill_time, backoff_min, backoff_max;
     int lost_limit;
+    unsigned max_cpu_psi, max_io_psi, max_memory_psi; /* as in brain_config */
+    uint64_t disk_floor_mib;
     struct record *record; /* gets what the brain takes and decides; may be NULL */
     /* May this process act at this moment? Asked before each turn. */
     bool (*may_act)(void *arg);

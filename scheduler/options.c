@@ -34,6 +34,15 @@ static const struct conf_option table[] = {
      .max = 24 * 3600 * BF_SEC, .help = "the longest such wait"},
     {OPT(lost_limit), .type = CONF_INT, .def = "3", .min = 1, .max = 100,
      .help = "lost on so many workers, a job waits for `job retry`"},
+    {OPT(max_cpu_psi), .type = CONF_INT, .def = "0", .min = 0, .max = 100,
+     .help = "percent of the time in which tasks of a worker's host wait for a processor (PSI some "
+             "avg10): beyond it the worker gets no more jobs while it has one; 0: no limit"},
+    {OPT(max_io_psi), .type = CONF_INT, .def = "95", .min = 0, .max = 100,
+     .help = "the same for I/O"},
+    {OPT(max_memory_psi), .type = CONF_INT, .def = "20", .min = 0, .max = 100,
+     .help = "the same for memory"},
+    {OPT(disk_floor), .type = CONF_SIZE, .def = "256MiB",
+     .help = "a worker with less free disk gets no jobs, at most 1TiB; 0: no limit"},
     {OPT(poll_jitter), .type = CONF_INT, .def = "10", .min = 0, .max = 100,
      .help = "percent of the poll interval over which polls spread"},
     {OPT(planners), .type = CONF_INT, .def = "2", .min = 1, .max = 64,
@@ -94,6 +103,8 @@ int options_check_run(const struct options *o, struct err *e)
         return err_set(e, ERR_CONFIG, "backoff_max must not be shorter than backoff_min");
     if (o->log_queue < ((uint64_t)1 << 20))
         return err_set(e, ERR_CONFIG, "log_queue must be at least 1MiB");
+    if (o->disk_floor > ((uint64_t)1 << 40))
+        return err_set(e, ERR_CONFIG, "disk_floor must be at most 1TiB");
     return 0;
 }
 

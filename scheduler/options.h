@@ -11,6 +11,8 @@ struct options {
     char *registry_auth_file, *registry_cert_dir, *insecure_registries;
     bf_time lease, kill_time, backoff_min, backoff_max;
     int64_t lost_limit;
+    int64_t max_cpu_psi, max_io_psi, max_memory_psi; /* percent */
+    uint64_t disk_floor;
     int64_t poll_jitter, planners;
     bf_time planner_timeout;
     uint64_t planner_memory;

@@ -22,6 +22,7 @@
 
 #define HOT_DEADLINE (20 * BF_SEC)
 #define OTHER_DEADLINE (10 * BF_SEC)
+#define MIB ((uint64_t)1 << 20)
 
 struct sched {
     const struct options *opt;
@@ -322,6 +323,10 @@ static void make_farm(uv_loop_t *loop, struct sched *s)
                                              .backoff_min = o->backoff_min,
                                              .backoff_max = o->backoff_max,
                                              .lost_limit = (int)o->lost_limit,
+                                             .max_cpu_psi = 100 * (unsigned)o->max_cpu_psi,
+                                             .max_io_psi = 100 * (unsigned)o->max_io_psi,
+                                             .max_memory_psi = 100 * (unsigned)o->max_memory_psi,
+                                             .disk_floor_mib = (o->disk_floor + MIB - 1) / MIB,
                                              .record = s->record,
                                              .may_act = may_act,
                                              .on_loaded = on_loaded,

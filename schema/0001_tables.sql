@@ -73,6 +73,7 @@ CREATE TABLE farm.repo (
     refs         text[] NOT NULL DEFAULT '{HEAD}',
     poll_every   interval NOT NULL DEFAULT '60 seconds' CHECK (poll_every BETWEEN interval '1 second' AND interval '7 days'),
     git          jsonb NOT NULL DEFAULT '{}',   -- names of files at the scheduler: ssh_key, known_hosts, ca_file, credentials, allowed_signers, keyring
+    weight       int NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 1000),   -- of its share of the workers: so many times that of 1
     removed_at   timestamptz,
     head         text,                          -- the remote's default branch
     sync_wanted  bigint NOT NULL DEFAULT 0,     -- raised by each sync request ...

@@ -54,7 +54,7 @@ RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text,
            ARRAY(SELECT e.parent_arch_id FROM farm.image_parent e WHERE e.image_arch_id = a.id ORDER BY 1),
            ARRAY(SELECT e.base_id FROM farm.image_base e WHERE e.image_arch_id = a.id ORDER BY 1),
            a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL, coalesce(i.spec->'publish'->>'when' = 'never', false),
-           1, coalesce(t.build, 0), coalesce(t.test, 0)
+           p.weight, coalesce(t.build, 0), coalesce(t.test, 0)
       FROM asked q
       JOIN farm.image_arch a ON a.id = q.id
       JOIN farm.image i ON i.id = a.image_id

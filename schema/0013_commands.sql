@@ -13,6 +13,7 @@ INSERT INTO farm.command_arg (verb, arg, kind, required) VALUES
     ('repo_add', 'ssh_key', 'text', false), ('repo_add', 'known_hosts', 'text', false), ('repo_add', 'ca_file', 'text', false),
     ('repo_add', 'credentials', 'text', false), ('repo_add', 'allowed_signers', 'text', false), ('repo_add', 'keyring', 'text', false),
     ('repo_remove', 'slug', 'repo', true), ('repo_sync', 'slug', 'repo', true),
+    ('repo_set', 'slug', 'repo', true), ('repo_set', 'weight', 'text', true),
     ('site_add', 'name', 'text', true), ('site_add', 'kind', 'text', true), ('site_add', 'registry', 'text', false), ('site_add', 'on_partition', 'text', false),
     ('site_add', 'grace', 'text', false),
     ('worker_enroll', 'name', 'text', true), ('worker_enroll', 'site', 'site', true), ('worker_enroll', 'roles', 'list', true), ('worker_enroll', 'public_key', 'text', true),
@@ -110,6 +111,11 @@ BEGIN
     CASE arg
         WHEN 'poll_every' THEN PERFORM farm.check_duration(verb, arg, written, '1 second', '7 days');
         WHEN 'grace' THEN PERFORM farm.check_duration(verb, arg, written, '0 seconds', '90 days');
+        WHEN 'weight' THEN
+            IF written !~ '^[0-9]{1,4}$' OR written::int NOT BETWEEN 1 AND 1000 THEN
+                PERFORM farm.bad_argument(format('%s: weight must be a number from 1 to 1000, and is not: %s', verb, left(written, 100)),
+                                          'a repository of weight 3 gets three times the share of one of weight 1');
+            END IF;
         WHEN 'period' THEN PERFORM farm.check_duration(verb, arg, written, '1 second', '24 hours');
         WHEN 'file' THEN
             IF written !~ '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$' THEN

@@ -33,6 +33,20 @@ BEGIN
     RETURN jsonb_build_object('repository', wanted_slug, 'repo_id', repo);
 END $$;
 
+-- The brain learns a weight from the row of any image of the repository; images that come later bring it with them.
+CREATE FUNCTION farm.apply_repo_set(args jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    repo constant bigint := (args->>'repo_id')::bigint;
+    wanted constant int := (args->>'weight')::int;
+    told bigint;
+BEGIN
+    UPDATE farm.repo p SET weight = wanted WHERE p.id = repo;
+    SELECT a.id INTO told FROM farm.ref r JOIN farm.image i ON i.ref_id = r.id AND i.removed_at IS NULL JOIN farm.image_arch a ON a.image_id = i.id AND a.removed_at IS NULL
+     WHERE r.repo_id = repo LIMIT 1;
+    PERFORM pg_notify('farm_change', 'repositories');
+    RETURN jsonb_build_object('repo_id', repo, 'weight', wanted, 'image_archs', CASE WHEN told IS NULL THEN '[]' ELSE jsonb_build_array(told) END);
+END $$;
+
 CREATE FUNCTION farm.apply_repo_remove(repo bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     gone bigint[];
@@ -183,6 +197,7 @@ BEGIN
         WHEN 'repo_add' THEN RETURN farm.apply_repo_add(args);
         WHEN 'repo_remove' THEN RETURN farm.apply_repo_remove((args->>'repo_id')::bigint);
         WHEN 'repo_sync' THEN PERFORM farm.wake_repo((args->>'repo_id')::bigint); RETURN '{}';
+        WHEN 'repo_set' THEN RETURN farm.apply_repo_set(args);
         WHEN 'repo_policy' THEN RETURN farm.apply_repo_policy(args);
         WHEN 'repo_grant' THEN RETURN farm.apply_repo_grant(args);
         WHEN 'site_add' THEN RETURN farm.apply_site_add(args);

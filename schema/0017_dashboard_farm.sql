@@ -75,7 +75,7 @@ CREATE VIEW dashboard.repositories AS
            (SELECT r.oid FROM farm.ref r WHERE r.repo_id = p.id AND r.name = p.head AND r.gone_at IS NULL) AS head_revision,
            (SELECT count(*)::int FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id WHERE r.repo_id = p.id AND i.removed_at IS NULL) AS images,
            (SELECT count(*)::int FROM farm.definition_error d JOIN farm.ref r ON r.id = d.ref_id WHERE r.repo_id = p.id AND d.severity = 'error') AS definition_errors,
-           p.created_at
+           p.created_at, p.weight
       FROM farm.repo p WHERE p.removed_at IS NULL;
 
 CREATE VIEW dashboard.definition_errors AS

@@ -22,8 +22,8 @@ void api_handle(void *api, struct request *r);
 
 /* The handlers. `rest` is what followed the route's prefix in the path. */
 typedef void api_route(struct api *a, struct request *r, const char *rest);
-api_route get_health, get_view, get_job, get_setting, get_base_cost, get_explain, get_graph,
-    get_changes, get_command, post_command;
+api_route get_health, get_view, get_job, get_why, get_setting, get_base_cost, get_explain,
+    get_graph, get_changes, get_command, post_command;
 void get_log(struct api *a, struct request *r, const char *job); /* logs.c; called by get_job */
 
 /* Is the path's text a job's number or its readable id? false: it can be neither, answered 404. */

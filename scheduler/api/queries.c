@@ -1,4 +1,4 @@
-/* GET of rows: views, one job, one setting, health. PostgreSQL makes the JSON. */
+/* GET of rows: views, one job and why it waits, one setting, health. PostgreSQL makes the JSON. */
 #include "common/base/mem.h"
 #include "scheduler/api/api.h"
 #include "scheduler/api/statements.h"
@@ -71,6 +71,14 @@ void get_job(struct api *a, struct request *r, const char *rest)
     } else if (job_key(r, rest, &is_number)) {
         pool_query(a->pool, is_number ? SQL_JOB_BY_ID : SQL_JOB_BY_NAME, 1, &rest, on_rows, r);
     }
+}
+
+void get_why(struct api *a, struct request *r, const char *rest)
+{
+    bool is_number;
+
+    if (job_key(r, rest, &is_number))
+        pool_query(a->pool, is_number ? SQL_WHY_BY_ID : SQL_WHY_BY_NAME, 1, &rest, on_rows, r);
 }
 
 void get_setting(struct api *a, struct request *r, const char *rest)

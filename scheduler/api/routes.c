@@ -10,11 +10,17 @@ struct route {
 
 /* The first one that fits. */
 static const struct route routes[] = {
-    {"GET", "/v1/health", false, get_health},      {"GET", "/v1/changes", false, get_changes},
-    {"GET", "/v1/setting/", true, get_setting},    {"GET", "/v1/base_cost/", true, get_base_cost},
-    {"GET", "/v1/explain/", true, get_explain},    {"GET", "/v1/graph", false, get_graph},
-    {"GET", "/v1/jobs/", true, get_job},           {"GET", "/v1/commands/", true, get_command},
-    {"POST", "/v1/commands", false, post_command}, {"GET", "/v1/", true, get_view},
+    {"GET", "/v1/health", false, get_health},
+    {"GET", "/v1/changes", false, get_changes},
+    {"GET", "/v1/setting/", true, get_setting},
+    {"GET", "/v1/base_cost/", true, get_base_cost},
+    {"GET", "/v1/explain/", true, get_explain},
+    {"GET", "/v1/graph", false, get_graph},
+    {"GET", "/v1/jobs/", true, get_job},
+    {"GET", "/v1/why/", true, get_why},
+    {"GET", "/v1/commands/", true, get_command},
+    {"POST", "/v1/commands", false, post_command},
+    {"GET", "/v1/", true, get_view},
 };
 
 static bool fits(const struct route *t, const char *path)

@@ -27,6 +27,13 @@
     "AND j.ref = p.part[3] AND j.name = $1::text"
 #define SQL_JOB_BY_NAME SQL_JOB_(SQL_NAMED_JOB_)
 
+/* $1 as there. No row: there is no such job. */
+#define SQL_WHY_(which)                                                                       \
+    "SELECT row_to_json(y)::text FROM (SELECT j.id FROM " which " ORDER BY j.id DESC LIMIT 1" \
+    ") q, LATERAL dashboard.why_job(q.id) y"
+#define SQL_WHY_BY_ID SQL_WHY_("dashboard.jobs j WHERE j.id = $1::bigint")
+#define SQL_WHY_BY_NAME SQL_WHY_(SQL_NAMED_JOB_)
+
 #define SQL_BASE_COST                                                                \
     "SELECT coalesce(json_agg(c ORDER BY c.wave, c.name, c.arch), '[]')::text FROM " \
     "dashboard.base_cost($1::text) c"

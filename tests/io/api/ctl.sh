@@ -114,6 +114,16 @@ bf repo add https://git.example/shop.git --refs 'main,tags/v*' --poll-every 2m -
 ends 0
 [ "$(sql "select refs::text || poll_every || (git->>'ssh_key') from farm.repo where slug = 'shop'")" = '{main,tags/v*}00:02:00/etc/key' ] ||
     fail "repo add stored $(sql "select * from farm.repo where slug = 'shop'")"
+bf repo set shop --weight 3
+ends 0
+bf repo list --json
+[ "$(jq -r '.[] | select(.name == "shop").weight' <<<"$out")" = 3 ] || fail "repo set: $out"
+bf repo set shop --weight 1001
+ends 1
+complains 'weight must be a number from 1 to 1000'
+bf repo set shop
+ends 2
+complains '--weight is needed'
 bf repo remove shop
 ends 0
 bf repo remove shop
@@ -258,11 +268,37 @@ bf job logs test:plant:hmi@main:amd64
 ends 1
 complains "has no attempt, so no log"
 
+# why: the same sentence in both commands, a place for what is ready only
+bf why build:plant:base@main:amd64
+ends 0
+prints '^build:plant:base@main:amd64 \(job [0-9]+, succeeded\): succeeded at '
+bf why test:plant:gateway@main:amd64
+ends 0
+prints '^test:plant:gateway@main:amd64 \(job [0-9]+, waiting\): waits for build:plant:gateway@main:amd64 \(waiting, job [0-9]+\), and that in the end for test:plant:base@main:amd64 \(waiting, job [0-9]+\)$'
+act "select t.ready(t.job('build:plant:gateway@main:amd64'))" >/dev/null
+bf why build:plant:gateway@main:amd64
+ends 0
+prints ', ready\): no worker with amd64 and secret:key at hub'
+text=${out#*): }
+bf why "$(sql "select id from dashboard.jobs where name = 'build:plant:gateway@main:amd64' order by id desc limit 1")" --json
+[ "$(jq -r '[.state, .reason, .text, .rank] | join("|")' <<<"$out")" = "ready|worker|$text|1" ] || fail "why --json printed $out"
+bf job show build:plant:gateway@main:amd64
+ends 0
+prints '^why: +no worker with '
+prints '^rank: +1$'
+bf job show build:plant:gateway@main:amd64 --json
+[ "$(jq -r '.why + " " + (.rank | tostring)' <<<"$out")" = "$text 1" ] || fail "job show --json has no why: $out"
+bf job show build:plant:base@main:amd64 --json
+[ "$(jq 'has("why")' <<<"$out")" = false ] || fail "why of a job that has ended"
+bf why nothing
+ends 1
+complains 'job nothing: it does not exist'
+
 J=test:plant:gateway@main:amd64
 follow_begin() { "$BIN/bootfarm" job logs -f "$J" >"$T/followed" 2>"$T/follow.err" & follower=$!; }
 followed() { grep -q "$1" "$T/followed"; }
 follow_begin # there is no attempt yet: it waits for one
-act "select t.run('build:plant:gateway@main:amd64', t.d('gateway-2'))" "select t.ready(t.job('$J'))" "select t.claim(t.job('$J'))" >/dev/null
+act "select t.finish(t.claim(t.job('build:plant:gateway@main:amd64')), t.ok(t.d('gateway-2')), 'succeeded')" "select t.ready(t.job('$J'))" "select t.claim(t.job('$J'))" >/dev/null
 chunk() { # of a frame with one raw block
     act "select farm.log_append(a.id, farm.log_end(a.id), length(b), 0, '\x28b52ffd20'::bytea || set_byte('\x00', 0, length(b)) || set_byte('\x000000', 0, ((length(b) << 3) | 1) & 255) || b)
          from farm.attempt a, (select convert_to(E'$1\n', 'UTF8') as b) x where a.job_id = t.job('$J')" >/dev/null

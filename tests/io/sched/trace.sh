@@ -19,6 +19,7 @@ record() { # record NAME: and wait for its world
     wait_for 20 "a world for the trace $1" new_world
     FILE=$T/one/traces/$1
 }
+heard() { "$BIN/sim_replay" --dump "$FILE" 2>/dev/null | grep -q "$1"; }
 replay() { # replay STATUS WORDS OPTION... : of FILE
     local status=0 wanted=$1 words=$2
     shift 2
@@ -67,6 +68,7 @@ rm "$T/gate"
 echo 3 >"$T/plant/images/base/version"
 push "edit base"
 wait_for 30 "the reason" is "select count(*) > 0 from farm.job where state = 'ready' and reason = 'drained'" t
+expect "why says so, too" "select distinct y.reason || ': ' || y.text from farm.job j, dashboard.why_job(j.id) y where j.state = 'ready'" 'drained: worker builder drained'
 command worker_resume '{"name": "builder"}'
 wait_for 60 "everything" all_done 20
 
@@ -79,6 +81,9 @@ pg_again || fail "PostgreSQL does not come back"
 wait_for 30 "another world" new_world
 start_worker edge mirror one
 wait_for 20 "edge" is "select state from farm.worker where name = 'edge'" connected
+# No world begins after this one and nothing is planned: the weight comes by the command alone.
+command repo_set '{"slug": "plant", "weight": "5"}'
+wait_for 20 "the brain to hear of the weight" heard 'repo_weight=5'
 command debug_record '{"off": true}'
 refused '{"file": "middle"}' 'there is a trace middle already'
 replay 0 '^2 worlds, .*: the same decisions$'

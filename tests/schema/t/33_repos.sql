@@ -43,6 +43,21 @@ SELECT results_eq('SELECT digest, error FROM farm.load_bases()', $$VALUES (t.d('
 SELECT t.push(t.plan('2', '{}', 'trunk'));
 SELECT is((SELECT count(*) FROM farm.load_bases()), 0::bigint, 'bases that nobody wants are not watched');
 
+-- the weight of its share
+SELECT is((SELECT weight FROM dashboard.repositories WHERE name = 'plant'), 1, 'a repository weighs 1');
+SELECT is(t.do('repo_set', '{"slug": "plant", "weight": "3"}'), 'done', 'repo_set');
+SELECT is((SELECT outcome - 'repo_id' FROM farm.command ORDER BY id DESC LIMIT 1), '{"weight": 3, "image_archs": []}', 'of a repository without images there is nothing for the brain');
+SELECT t.push(t.plan('2b', ARRAY[t.image('base', 'a'), t.image('more', 'a')], 'trunk'));
+SELECT is((SELECT array_agg(DISTINCT repo_weight) FROM farm.load_images(NULL)), '{3}', 'images that come later bring it');
+SELECT is(t.do('repo_set', '{"slug": "plant", "weight": "1000"}'), 'done', 'the most');
+SELECT is((SELECT array_agg(l.repo_weight) FROM farm.command c, jsonb_array_elements_text(c.outcome->'image_archs') e, farm.load_images(ARRAY[e::bigint]) l
+            WHERE c.id = (SELECT max(id) FROM farm.command)), '{1000}', 'with images it is given to the brain by the row of one');
+SELECT throws_ok(format($$SELECT t.do('repo_set', '{"slug": "plant", "weight": "%s"}')$$, w), '22023', 'repo_set: weight must be a number from 1 to 1000, and is not: ' || w, 'weight ' || w)
+  FROM unnest('{0,1001,-1,half,1.5,99999999999}'::text[]) w;
+SELECT throws_ok($$SELECT t.do('repo_set', '{"slug": "plant"}')$$, '22023', 'repo_set needs weight', 'nothing to set');
+SELECT is(t.do('repo_add', jsonb_build_object('slug', 'plant', 'url', (SELECT url FROM farm.repo WHERE slug = 'plant'))), 'done', 'repo_add again');
+SELECT is((SELECT weight FROM farm.repo WHERE slug = 'plant'), 1000, 'leaves it');
+
 SELECT is(t.do('repo_remove', '{"slug": "plant"}'), 'done', 'repo_remove');
 SELECT is((SELECT count(*) FROM farm.due_repos(0)), 0::bigint, 'is not polled any more');
 SELECT is(t.push(t.plan('3', ARRAY[t.image('base', 'a')], 'trunk')), '{}', 'and a plan that was under way changes nothing');

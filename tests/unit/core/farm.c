@@ -165,6 +165,12 @@ void farm_plan(struct farm *f, size_t first)
     commit(f);
 }
 
+void farm_row(struct farm *f, size_t image)
+{
+    add_image(f, image);
+    commit(f);
+}
+
 bool farm_next(struct farm *f)
 {
     if (f->running.n == 0)

@@ -41,6 +41,7 @@ struct farm {
 void farm_add(struct farm *f, struct farm_image image);
 void farm_begin(struct farm *f);              /* its workers say hello */
 void farm_plan(struct farm *f, size_t first); /* rows of the images from there on */
+void farm_row(struct farm *f, size_t image);  /* its row is read again */
 bool farm_next(struct farm *f);               /* until something ends; false: nothing runs */
 void farm_end(struct farm *f);
 

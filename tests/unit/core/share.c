@@ -69,6 +69,29 @@ Test(core_share, weights_are_kept)
     farm_end(&f);
 }
 
+/* An operator sets a weight while both have jobs: it counts from the next start on, also of jobs
+ * that are queued already. */
+Test(core_share, a_new_weight_counts_at_once)
+{
+    struct farm f = {.workers = 4, .slots = 2};
+    flood(&f, 1, 1, 400);
+    flood(&f, 2, 1, 400);
+    farm_begin(&f);
+    farm_plan(&f, 0);
+    while (f.now < 20 * MINUTE && farm_next(&f))
+        ;
+    double before = (double)begun_of(&f, 2) / (double)begun_of(&f, 1);
+    cr_assert(before > 0.9 && before < 1.1, "%.3f", before);
+    size_t one = begun_of(&f, 1), two = begun_of(&f, 2);
+    f.images.v[400].weight = 3;
+    farm_row(&f, 400);
+    while (f.now < 60 * MINUTE && farm_next(&f))
+        ;
+    double share = (double)(begun_of(&f, 2) - two) / (double)(begun_of(&f, 1) - one);
+    cr_assert(share > 2.8 && share < 3.2, "%.3f", share);
+    farm_end(&f);
+}
+
 /* A repository that asked for nothing for a day does not get the farm for a day. */
 Test(core_share, idleness_is_not_saved_up)
 {

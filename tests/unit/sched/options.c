@@ -25,6 +25,37 @@ Test(options, defaults_are_complete)
     cr_assert_eq(check(6, argv, &e), 0, "%s", e.msg);
 }
 
+/* When a worker gets nothing more: what it was before it could be set, and what makes no sense. */
+Test(options, limits_of_workers)
+{
+    static const struct {
+        char *arg, *names;
+    } bad[] = {{"--max-cpu-psi=101", "max-cpu-psi: "},
+               {"--max-io-psi=-1", "max-io-psi: "},
+               {"--max-memory-psi=half", "max-memory-psi: "},
+               {"--disk-floor=2TiB", "disk_floor"}};
+    char *argv[] = {"s",
+                    "--database=host=/x",
+                    "--listen=tcp://127.0.0.1:1",
+                    "--listen-log=tcp://127.0.0.1:2",
+                    "--key-file=/k",
+                    "--state-dir=/s",
+                    NULL};
+    struct options o;
+    struct err e = ERR_INIT;
+    cr_assert_eq(options_load(6, argv, &o, NULL, &e), 0, "%s", e.msg);
+    cr_assert(o.max_cpu_psi == 0 && o.max_io_psi == 95 && o.max_memory_psi == 20);
+    cr_assert_eq(o.disk_floor, (uint64_t)256 << 20);
+    options_release(&o);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        argv[6] = bad[i].arg;
+        cr_assert_eq(check(7, argv, &e), -1, "%s", bad[i].arg);
+        cr_assert_not_null(strstr(e.msg, bad[i].names), "%s", e.msg);
+    }
+    argv[6] = "--max-cpu-psi=100";
+    cr_assert_eq(check(7, argv, &e), 0, "%s", e.msg);
+}
+
 Test(options, what_run_needs_is_named)
 {
     char *argv[] = {"s", "--database=host=/x", "--listen=tcp://127.0.0.1:1"};
