@@ -102,9 +102,11 @@ BEGIN
     RETURN errors;
 END $$;
 
-CREATE FUNCTION farm.has_right(image_id bigint, verb text) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT CASE verb WHEN 'publish' THEN r.may_publish WHEN 'mirror' THEN r.may_mirror ELSE true END FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id WHERE i.id = has_right.image_id
-$$;
+CREATE FUNCTION farm.has_right(image_id bigint, verb text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT CASE verb WHEN 'publish' THEN r.may_publish WHEN 'mirror' THEN r.may_mirror ELSE true END FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id WHERE i.id = has_right.image_id);
+END $$;
 
 CREATE FUNCTION farm.check_right(image_id bigint, verb text) RETURNS void LANGUAGE plpgsql STABLE AS $$
 BEGIN

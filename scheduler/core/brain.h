@@ -185,10 +185,10 @@ enum op_type {
     OP_WAIT,   /* job, reason, detail; of a running job only WAIT_DISCONNECTED and WAIT_NONE */
     OP_END,    /* job, next: superseded or cancelled; who */
     OP_REOPEN, /* job, who */
-    OP_WORKER_SEEN, /* worker, boot, worker_state */
-    OP_DRAIN,       /* worker, drained */
+    OP_WORKER_SEEN,  /* worker, boot, worker_state */
+    OP_DRAIN,        /* worker, drained */
     OP_COMMAND_DONE, /* command, refused, detail */
-    OP_EXPLAIN, /* bucket, reason, detail: why its ready jobs wait */
+    OP_EXPLAIN,      /* bucket, reason, detail: why its ready jobs wait */
     OP_LAST = OP_EXPLAIN
 };
 

@@ -396,8 +396,8 @@ const char *site_name(const struct world *w, int64_t id);
 void take_site(struct world *w, const struct site_row *row);
 void take_base(struct world *w, const struct base_row *row);
 void take_image(struct world *w, const struct image_row *row);
-/* A UUID of version 8 (RFC 9562, 5.8): the 48 low bits of the job's id, big-endian, where a version 7
- * has its time, and 74 random ones. farm.job_of() in the schema reads it. */
+/* A UUID of version 8 (RFC 9562, 5.8): the 48 low bits of the job's id, big-endian, where a version
+ * 7 has its time, and 74 random ones. farm.job_of() in the schema reads it. */
 struct id128 world_attempt_id(struct world *w, int64_t job);
 const char *world_name(struct world *w, const char *name); /* lives as long as the world */
 void set_text(char **slot, const char *value);
