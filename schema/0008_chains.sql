@@ -32,14 +32,15 @@ BEGIN
 END $$;
 
 -- Makes the jobs, all waiting, in the order of the array, and returns their ids. The spec of today is what they are made for.
-CREATE FUNCTION farm.add_jobs(wanted farm.wanted_job[], forced bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION farm.add_jobs(wanted farm.wanted_job[], forced bigint) RETURNS bigint[] LANGUAGE plpgsql SET enable_seqscan = off SET enable_nestloop = off AS $$
 DECLARE
     made bigint[];
 BEGIN
     IF cardinality(wanted) = 0 THEN
         RETURN '{}';
     END IF;
-    -- What is the same for all jobs of an image, or of an image_arch, is found once, and by its key: these tables hold all that the farm has.
+    -- What is the same for all jobs of an image, or of an image_arch, is found once, and by its key: these tables hold all that the farm has. What is
+    -- joined are lists of this call alone, by hashes.
     WITH w AS MATERIALIZED (
         SELECT u.*, coalesce(u.image_arch_id, -u.image_id) AS key FROM unnest(wanted) WITH ORDINALITY u (kind, image_id, image_arch_id, target_site_id, revision_id, because, because_of, ord)
     ), body AS MATERIALIZED (

@@ -30,7 +30,8 @@ CREATE UNLOGGED TABLE farm.plan_change (
     row_changed     boolean NOT NULL,           -- of image_arch: any of it
     wave            int,
     manual          boolean NOT NULL,
-    externals       boolean NOT NULL,           -- it stands on something outside of its ref
+    parents         boolean NOT NULL,           -- it stands on something of its ref,
+    externals       boolean NOT NULL,           -- or outside of it
     because         text,
     because_of      text,
     PRIMARY KEY (revision_id, ord)
@@ -115,10 +116,10 @@ BEGIN
                c.fresh OR q.recipe <> a.recipe AS recipe_changed, c.fresh OR q.tests_key <> a.tests_key AS tests_changed,
                c.fresh_image OR q.publish_key <> i.publish_key AS publish_changed,
                c.fresh OR (q.recipe, q.tests_key, q.spec) IS DISTINCT FROM (a.recipe, a.tests_key, a.spec) AS row_changed,
-               (q.spec->>'wave')::int AS wave, farm.is_manual(q.spec) AS manual, jsonb_array_length(q.spec->'externals') > 0 AS externals
+               (q.spec->>'wave')::int AS wave, farm.is_manual(q.spec) AS manual, jsonb_array_length(q.spec->'parents') > 0 AS parents, jsonb_array_length(q.spec->'externals') > 0 AS externals
           FROM farm.plan_stage q
           LEFT JOIN farm.image i ON i.ref_id = ref AND i.name = q.name
-          LEFT JOIN farm.image_arch_plan a ON a.image_id = i.id AND a.arch = q.arch
+          LEFT JOIN LATERAL (SELECT p.* FROM farm.image_arch_plan p WHERE p.image_id = i.id AND p.arch = q.arch LIMIT 1) a ON true      -- by its key: the table holds the whole farm
          CROSS JOIN LATERAL (SELECT i.id IS NULL OR i.removed_at IS NOT NULL AS fresh_image,
                                     i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL AS fresh) c
          WHERE q.revision_id = revision
@@ -141,9 +142,9 @@ BEGIN
          WHERE o.recipe_changed AND NOT o.fresh
     )
     INSERT INTO farm.plan_change (revision_id, ord, arch, image_id, image_arch_id, new_image, new_arch, recipe_changed, tests_changed, publish_changed, row_changed,
-                                  wave, manual, externals, because, because_of)
+                                  wave, manual, parents, externals, because, because_of)
     SELECT revision, o.ord, o.arch, coalesce(o.image_id, i.id), coalesce(o.arch_id, a.id), o.image_id IS NULL, o.arch_id IS NULL,
-           o.recipe_changed, o.tests_changed, o.publish_changed, o.row_changed, o.wave, o.manual, o.externals,
+           o.recipe_changed, o.tests_changed, o.publish_changed, o.row_changed, o.wave, o.manual, o.parents, o.externals,
            CASE WHEN o.fresh THEN 'new' WHEN o.recipe_changed THEN r.why[1] WHEN o.tests_changed THEN 'tests' WHEN o.publish_changed THEN 'publish' END, r.why[2]
       FROM o LEFT JOIN new_image i ON i.name = o.name LEFT JOIN new_arch a ON a.ord = o.ord LEFT JOIN reason r ON r.ord = o.ord
      ORDER BY o.ord;
@@ -155,6 +156,7 @@ END $$;
 CREATE FUNCTION farm.store_staged(ref bigint, revision bigint, errors jsonb) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     removed bigint[];
+    missing bigint[];
 BEGIN
     WITH first AS MATERIALIZED (
         SELECT DISTINCT ON (c.image_id) c.image_id, c.ord, c.new_image, bool_or(c.recipe_changed OR c.tests_changed) OVER (PARTITION BY c.image_id) AS changed
@@ -175,23 +177,26 @@ BEGIN
     INSERT INTO farm.image (id, ref_id, name, publish_key, spec, revision_id) OVERRIDING SYSTEM VALUE
     SELECT w.image_id, ref, w.name, w.publish_key, w.spec, revision FROM wanted w WHERE w.new_image ORDER BY w.image_id;
 
-    UPDATE farm.image_arch_state a SET scheduled_at = now()
-      FROM farm.plan_change c JOIN farm.image_arch_plan p ON p.id = c.image_arch_id
-     WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND p.removed_at IS NOT NULL AND a.id = p.id;
-    UPDATE farm.image_arch_plan a SET recipe = s.recipe, tests_key = s.tests_key, spec = s.spec, removed_at = NULL
-      FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = c.revision_id AND s.ord = c.ord
-     WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND a.id = c.image_arch_id;
+    IF EXISTS (SELECT FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch) THEN
+        UPDATE farm.image_arch_state a SET scheduled_at = now()
+          FROM farm.plan_change c JOIN farm.image_arch_plan p ON p.id = c.image_arch_id
+         WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND p.removed_at IS NOT NULL AND a.id = p.id;
+        UPDATE farm.image_arch_plan a SET recipe = s.recipe, tests_key = s.tests_key, spec = s.spec, removed_at = NULL
+          FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = c.revision_id AND s.ord = c.ord
+         WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND a.id = c.image_arch_id;
+        DELETE FROM farm.image_parent e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
+        DELETE FROM farm.image_base e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
+    END IF;
     INSERT INTO farm.image_arch_plan (id, image_id, arch, recipe, tests_key, spec) OVERRIDING SYSTEM VALUE
     SELECT c.image_arch_id, c.image_id, s.arch, s.recipe, s.tests_key, s.spec
       FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord
      WHERE c.revision_id = revision AND c.new_arch ORDER BY c.image_arch_id;
     INSERT INTO farm.image_arch_state (id) SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND c.new_arch ORDER BY 1;
 
-    DELETE FROM farm.image_parent e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
     WITH edge AS MATERIALIZED (
         SELECT DISTINCT c.image_arch_id, e->>'arch' AS arch, e->>'image' AS parent
           FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord CROSS JOIN jsonb_array_elements(s.spec->'parents') e
-         WHERE c.revision_id = revision AND c.row_changed
+         WHERE c.revision_id = revision AND c.row_changed AND c.parents
     )
     INSERT INTO farm.image_parent (image_arch_id, parent_arch_id)
     SELECT d.image_arch_id, a.id
@@ -204,7 +209,6 @@ BEGIN
       FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord CROSS JOIN jsonb_array_elements(s.spec->'externals') e
      WHERE c.revision_id = revision AND c.externals ORDER BY 1, 2
     ON CONFLICT (reference, arch) DO NOTHING;
-    DELETE FROM farm.image_base e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
     WITH edge AS MATERIALIZED (
         SELECT DISTINCT c.image_arch_id, e->>'arch' AS arch, e->>'ref' AS reference
           FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord CROSS JOIN jsonb_array_elements(s.spec->'externals') e
@@ -213,26 +217,26 @@ BEGIN
     INSERT INTO farm.image_base (image_arch_id, base_id)
     SELECT d.image_arch_id, b.id FROM edge d JOIN farm.base b ON b.reference = d.reference AND b.arch = d.arch;
 
-    WITH dropped AS (
-        UPDATE farm.image_arch_plan a SET removed_at = now()
-          FROM farm.image i
-         WHERE i.id = a.image_id AND i.ref_id = ref AND a.removed_at IS NULL AND i.removed_at IS NULL
-           AND i.id IN (SELECT s.image_id FROM farm.plan_change s WHERE s.revision_id = revision)
-           AND a.id NOT IN (SELECT s.image_arch_id FROM farm.plan_change s WHERE s.revision_id = revision)
-        RETURNING a.id
-    ), vanished AS (
-        UPDATE farm.image i SET removed_at = now()
-         WHERE i.ref_id = ref AND i.removed_at IS NULL
-           AND i.id NOT IN (SELECT s.image_id FROM farm.plan_change s WHERE s.revision_id = revision)
-           AND NOT EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
-        RETURNING i.id
-    ), broken AS (
-        UPDATE farm.image i SET broken_at = now()
-         WHERE i.ref_id = ref AND i.removed_at IS NULL AND i.broken_at IS NULL
-           AND i.id NOT IN (SELECT s.image_id FROM farm.plan_change s WHERE s.revision_id = revision)
-           AND EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
-    )
-    SELECT ARRAY(SELECT d.id FROM dropped d UNION SELECT a.id FROM vanished v JOIN farm.image_arch a ON a.image_id = v.id ORDER BY 1) INTO removed;
+    -- Architectures that the plan leaves out, then images. Mostly there are none.
+    removed := ARRAY(SELECT p.id
+                       FROM (SELECT DISTINCT c.image_id FROM farm.plan_change c WHERE c.revision_id = revision AND NOT c.new_image) c
+                      CROSS JOIN LATERAL (SELECT q.id FROM farm.image_arch_plan q WHERE q.image_id = c.image_id AND q.removed_at IS NULL OFFSET 0) p
+                      WHERE p.id NOT IN (SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision));
+    IF cardinality(removed) > 0 THEN
+        UPDATE farm.image_arch_plan a SET removed_at = now() WHERE a.id = ANY (removed);
+    END IF;
+    missing := ARRAY(SELECT i.id FROM farm.image i WHERE i.ref_id = ref AND i.removed_at IS NULL AND i.id NOT IN (SELECT c.image_id FROM farm.plan_change c WHERE c.revision_id = revision));
+    IF cardinality(missing) > 0 THEN
+        WITH vanished AS (
+            UPDATE farm.image i SET removed_at = now()
+             WHERE i.id = ANY (missing) AND NOT EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
+            RETURNING i.id
+        ), broken AS (
+            UPDATE farm.image i SET broken_at = now()
+             WHERE i.id = ANY (missing) AND i.broken_at IS NULL AND EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
+        )
+        SELECT removed || ARRAY(SELECT a.id FROM vanished v JOIN farm.image_arch_plan a ON a.image_id = v.id) INTO removed;
+    END IF;
     RETURN removed;
 END $$;
 
@@ -291,12 +295,13 @@ BEGIN
     END IF;
     INSERT INTO farm.plan_stage (revision_id, ord, name, arch, recipe, tests_key, publish_key, spec)
     SELECT revision, e.ord, e.i->>'name', e.i->>'arch', k.recipe, e.i->>'tests_key', e.i->>'publish_key',
-           (e.i - without) || (jsonb_build_object('parents', CASE WHEN e.i->'parents' <> '[]' THEN coalesce((SELECT jsonb_agg(jsonb_build_object('arch', e.i->'arch') || n.need ORDER BY n.ord)
-                                                                                                           FROM jsonb_array_elements(e.i->'parents') WITH ORDINALITY n (need, ord)), '[]') ELSE '[]' END,
-                                                  'externals', CASE WHEN e.i->'externals' <> '[]' THEN coalesce((SELECT jsonb_agg(jsonb_build_object('arch', e.i->'arch') || n.need ORDER BY n.ord)
-                                                                                                               FROM jsonb_array_elements(e.i->'externals') WITH ORDINALITY n (need, ord)), '[]') ELSE '[]' END)
-                              || CASE WHEN r.trusted THEN '{}' ELSE jsonb_build_object('recipe', k.recipe, 'plain_recipe', e.i->'recipe') END
-                              || CASE WHEN never IS NULL THEN '{}' ELSE jsonb_build_object('publish', coalesce(e.i->'publish', '{}') || never) END)
+           (e.i - without) || (CASE WHEN e.i->'parents' = '[]' AND e.i->'externals' = '[]' THEN '{}'
+                                    ELSE jsonb_build_object('parents', (SELECT coalesce(jsonb_agg(jsonb_build_object('arch', e.i->'arch') || n.need ORDER BY n.ord), '[]')
+                                                                          FROM jsonb_array_elements(e.i->'parents') WITH ORDINALITY n (need, ord)),
+                                                            'externals', (SELECT coalesce(jsonb_agg(jsonb_build_object('arch', e.i->'arch') || n.need ORDER BY n.ord), '[]')
+                                                                            FROM jsonb_array_elements(e.i->'externals') WITH ORDINALITY n (need, ord))) END
+                               || CASE WHEN r.trusted THEN '{}' ELSE jsonb_build_object('recipe', k.recipe, 'plain_recipe', e.i->'recipe') END
+                               || CASE WHEN never IS NULL THEN '{}' ELSE jsonb_build_object('publish', coalesce(e.i->'publish', '{}') || never) END)
       FROM jsonb_array_elements(images) WITH ORDINALITY e (i, ord)
      CROSS JOIN LATERAL (SELECT CASE WHEN r.trusted THEN (e.i->>'recipe')::farm.digest
                                      ELSE 'sha256:' || encode(sha256(convert_to('untrusted ' || r.repo_id || ' ' || (e.i->>'recipe')::farm.digest, 'UTF8')), 'hex') END AS recipe) k;
@@ -315,6 +320,7 @@ DECLARE
     across record;
 BEGIN
     PERFORM farm.my_term();
+    plan := plan || '{}';           -- whoever read it from a table gave it compressed: once is enough
     IF NOT EXISTS (SELECT FROM farm.repo p WHERE p.id = repo AND p.removed_at IS NULL) THEN
         RETURN QUERY SELECT '{}'::bigint[], '{}'::bigint[];
         RETURN;

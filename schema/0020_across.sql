@@ -10,7 +10,7 @@ CREATE INDEX image_parent_across ON farm.image_parent (reference) WHERE referenc
 -- By which references other refs may mean an image.
 CREATE TABLE farm.provided (
     reference text NOT NULL,                    -- normalised
-    image_id  bigint NOT NULL REFERENCES farm.image ON DELETE CASCADE,
+    image_id  bigint NOT NULL,
     PRIMARY KEY (reference, image_id)
 );
 CREATE INDEX provided_by ON farm.provided (image_id);
@@ -187,7 +187,15 @@ BEGIN
     -- What is new and stands on nothing outside has no such edges, neither now nor before.
     image_archs := farm.relink(ARRAY(SELECT u FROM unnest(farm.users_of(changed)) u
                                      UNION SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND (c.externals OR NOT c.new_arch)));
-    jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
+    -- Mostly nothing stands on what changed but what the plan builds anyway.
+    IF cardinality(image_archs) > 0
+       OR EXISTS (SELECT FROM farm.plan_change c JOIN farm.image_parent e ON e.parent_arch_id = c.image_arch_id
+                   WHERE c.revision_id = revision AND c.recipe_changed
+                     AND e.image_arch_id NOT IN (SELECT o.image_arch_id FROM farm.plan_change o WHERE o.revision_id = revision AND o.recipe_changed)) THEN
+        jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
+    ELSE
+        jobs := '{}';
+    END IF;
 END $$;
 
 CREATE INDEX image_arch_onbuild ON farm.image_arch_plan (image_id) WHERE spec ? 'onbuild';
