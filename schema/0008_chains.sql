@@ -73,9 +73,11 @@ BEGIN
         RETURNING id, kind, because, because_of
     ), states AS (
         INSERT INTO farm.job_state (id, kind) SELECT m.id, m.kind FROM made_now m ORDER BY m.id
-    ), told AS (
+    ), told AS (                    -- of a large plan most are new
         INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
-        SELECT m.id, (SELECT farm.acting()), '{waiting}', ARRAY[now()], jsonb_strip_nulls(jsonb_build_object('because', m.because, 'of', m.because_of)) FROM made_now m ORDER BY m.id
+        SELECT m.id, (SELECT farm.acting()), '{waiting}', ARRAY[now()],
+               CASE WHEN m.because_of IS NULL AND m.because = 'new' THEN '{"because": "new"}' ELSE jsonb_strip_nulls(jsonb_build_object('because', m.because, 'of', m.because_of)) END
+          FROM made_now m ORDER BY m.id
     )
     SELECT coalesce(array_agg(m.id ORDER BY m.id), '{}') INTO made FROM made_now m;
     PERFORM pg_notify('farm_change', 'jobs') WHERE cardinality(made) > 0;

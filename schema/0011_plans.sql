@@ -37,6 +37,16 @@ CREATE UNLOGGED TABLE farm.plan_change (
     PRIMARY KEY (revision_id, ord)
 );
 
+-- ANALYZE, which each plan does, needs the numbers of rows alone.
+DO $$
+DECLARE
+    col record;
+BEGIN
+    FOR col IN SELECT a.attrelid::regclass AS stage, a.attname AS name FROM pg_attribute a WHERE a.attrelid IN ('farm.plan_stage'::regclass, 'farm.plan_change'::regclass) AND a.attnum > 0 LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 10', col.stage, col.name);
+    END LOOP;
+END $$;
+
 -- Whether a definition error speaks of the image: then a plan without that image does not mean that it is gone.
 CREATE FUNCTION farm.error_concerns(error jsonb, name text, spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
     SELECT error->>'image' = name OR error->'images' ? name OR error->'images' = '[]' OR error->>'file' IS NULL OR error->>'file' = 'bootfarm.yaml' OR error->>'file' = spec->>'file'
@@ -290,7 +300,7 @@ BEGIN
     IF NOT r.may_mirror THEN
         without := without || '{mirror}'::text[];
     END IF;
-    IF NOT r.may_publish THEN
+    IF NOT (r.may_publish AND r.trusted) THEN
         never := jsonb_build_object('when', 'never', 'why', farm.why_not(r.name, 'publish'));
     END IF;
     INSERT INTO farm.plan_stage (revision_id, ord, name, arch, recipe, tests_key, publish_key, spec)
@@ -300,8 +310,8 @@ BEGIN
                                                                           FROM jsonb_array_elements(e.i->'parents') WITH ORDINALITY n (need, ord)),
                                                             'externals', (SELECT coalesce(jsonb_agg(jsonb_build_object('arch', e.i->'arch') || n.need ORDER BY n.ord), '[]')
                                                                             FROM jsonb_array_elements(e.i->'externals') WITH ORDINALITY n (need, ord))) END
-                               || CASE WHEN r.trusted THEN '{}' ELSE jsonb_build_object('recipe', k.recipe, 'plain_recipe', e.i->'recipe') END
-                               || CASE WHEN never IS NULL THEN '{}' ELSE jsonb_build_object('publish', coalesce(e.i->'publish', '{}') || never) END)
+                               || CASE WHEN NOT r.trusted THEN jsonb_build_object('recipe', k.recipe, 'plain_recipe', e.i->'recipe', 'publish', coalesce(e.i->'publish', '{}') || never)
+                                       WHEN never IS NOT NULL THEN jsonb_build_object('publish', coalesce(e.i->'publish', '{}') || never) ELSE '{}' END)
       FROM jsonb_array_elements(images) WITH ORDINALITY e (i, ord)
      CROSS JOIN LATERAL (SELECT CASE WHEN r.trusted THEN (e.i->>'recipe')::farm.digest
                                      ELSE 'sha256:' || encode(sha256(convert_to('untrusted ' || r.repo_id || ' ' || (e.i->>'recipe')::farm.digest, 'UTF8')), 'hex') END AS recipe) k;
