@@ -127,13 +127,14 @@ CREATE TABLE farm.artifact (
 );
 
 -- An image of a ref, and what the newest revision wants of it. removed_at: no revision wants it any more.
+-- No foreign keys here and below, as for jobs: plan_commit makes these rows from others that it has locked or made, and nothing deletes any.
 CREATE TABLE farm.image (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    ref_id      bigint NOT NULL REFERENCES farm.ref,
+    ref_id      bigint NOT NULL,
     name        farm.image_name NOT NULL,
     publish_key farm.digest NOT NULL,
     spec        jsonb NOT NULL,                 -- {publish, publish_key, mirror, place, priority, file, matrix, provides}
-    revision_id bigint NOT NULL REFERENCES farm.revision,   -- the newest revision that changed what is wanted
+    revision_id bigint NOT NULL,                -- the newest revision that changed what is wanted
     removed_at  timestamptz,
     broken_at   timestamptz,                    -- its definition has an error since; what is stored is the last good one
     UNIQUE (ref_id, name)
@@ -143,7 +144,7 @@ CREATE TABLE farm.image (
 -- An image of an architecture is two rows, too: what plans say of it, and what results do. `farm.image_arch` (0002) is both.
 CREATE TABLE farm.image_arch_plan (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    image_id       bigint NOT NULL REFERENCES farm.image,
+    image_id       bigint NOT NULL,
     arch           text NOT NULL,
     recipe         farm.digest NOT NULL,
     tests_key      farm.digest NOT NULL,
@@ -153,7 +154,7 @@ CREATE TABLE farm.image_arch_plan (
 );
 
 CREATE TABLE farm.image_arch_state (
-    id             bigint PRIMARY KEY REFERENCES farm.image_arch_plan ON DELETE CASCADE,
+    id             bigint PRIMARY KEY,
     passing_digest farm.digest,                 -- newest digest with a passing verdict; what children are built from
     passing_repository text,                    -- HOST/build/SLUG/NAME where it lies
     passing_serial bigint,                      -- of the revision whose test gave it; it never goes back

@@ -2,6 +2,7 @@
 --
 -- stage -> compare with what is stored -> store -> jobs. All set-based: a plan may hold 10,000 images.
 
+-- What the plan wants, with what the ref may do (0023) applied. Written once and read a few times; nothing updates these wide rows.
 CREATE UNLOGGED TABLE farm.plan_stage (
     revision_id     bigint NOT NULL,
     ord             bigint NOT NULL,
@@ -11,16 +12,40 @@ CREATE UNLOGGED TABLE farm.plan_stage (
     tests_key       farm.digest NOT NULL,
     publish_key     farm.digest NOT NULL,
     spec            jsonb NOT NULL,
-    image_id        bigint,
-    image_arch_id   bigint,
-    recipe_changed  boolean,
-    tests_changed   boolean,
-    publish_changed boolean,
-    row_changed     boolean,                    -- of image_arch: any of it
-    because         text,
-    because_of      text,
     PRIMARY KEY (revision_id, name, arch)
 );
+
+-- What is to be done about each of them: found once, with the ids that what is new will have, so that all that follows knows its rows.
+CREATE UNLOGGED TABLE farm.plan_change (
+    revision_id     bigint NOT NULL,
+    ord             bigint NOT NULL,            -- of plan_stage
+    arch            text NOT NULL,
+    image_id        bigint NOT NULL,
+    image_arch_id   bigint NOT NULL,
+    new_image       boolean NOT NULL,           -- there is no such row yet
+    new_arch        boolean NOT NULL,
+    recipe_changed  boolean NOT NULL,
+    tests_changed   boolean NOT NULL,
+    publish_changed boolean NOT NULL,
+    row_changed     boolean NOT NULL,           -- of image_arch: any of it
+    wave            int,
+    manual          boolean NOT NULL,
+    parents         boolean NOT NULL,           -- it stands on something of its ref,
+    externals       boolean NOT NULL,           -- or outside of it
+    because         text,
+    because_of      text,
+    PRIMARY KEY (revision_id, ord)
+);
+
+-- ANALYZE, which each plan does, needs the numbers of rows alone.
+DO $$
+DECLARE
+    col record;
+BEGIN
+    FOR col IN SELECT a.attrelid::regclass AS stage, a.attname AS name FROM pg_attribute a WHERE a.attrelid IN ('farm.plan_stage'::regclass, 'farm.plan_change'::regclass) AND a.attnum > 0 LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 10', col.stage, col.name);
+    END LOOP;
+END $$;
 
 -- Whether a definition error speaks of the image: then a plan without that image does not mean that it is gone.
 CREATE FUNCTION farm.error_concerns(error jsonb, name text, spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
@@ -81,138 +106,147 @@ CREATE FUNCTION farm.changed_argument(new jsonb, old jsonb) RETURNS text LANGUAG
      WHERE n.value IS DISTINCT FROM o.value
 $$;
 
--- The first reason that applies, and what it names; NULL: nothing changed. Whoever changed by itself never says `parent`.
-CREATE FUNCTION farm.why(s farm.plan_stage, fresh boolean, old jsonb, changed_parent text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+-- Why the recipe of an image that was there is another: the first reason that applies, and what it names. Whoever changed by itself never says `parent`.
+CREATE FUNCTION farm.why(spec jsonb, old jsonb, changed_parent text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    argument text;
+    argument constant text := farm.changed_argument(spec->'build'->'args', old->'build'->'args');
 BEGIN
-    IF fresh THEN
-        RETURN '{new,NULL}';
-    ELSIF s.recipe_changed THEN
-        argument := farm.changed_argument(s.spec->'build'->'args', old->'build'->'args');
-        RETURN CASE WHEN argument IS NOT NULL THEN ARRAY['argument', argument]
-                    WHEN farm.definition_part(s.spec) <> farm.definition_part(old) THEN ARRAY['definition', s.spec->>'file']
-                    WHEN s.spec->>'context_key' <> old->>'context_key' THEN ARRAY['context', s.spec->>'context']
-                    WHEN changed_parent IS NOT NULL THEN ARRAY['parent', changed_parent]
-                    ELSE '{input,NULL}' END;
-    END IF;
-    RETURN CASE WHEN s.tests_changed THEN '{tests,NULL}'::text[] WHEN s.publish_changed THEN '{publish,NULL}'::text[] END;
+    RETURN CASE WHEN argument IS NOT NULL THEN ARRAY['argument', argument]
+                WHEN farm.definition_part(spec) <> farm.definition_part(old) THEN ARRAY['definition', spec->>'file']
+                WHEN spec->>'context_key' <> old->>'context_key' THEN ARRAY['context', spec->>'context']
+                WHEN changed_parent IS NOT NULL THEN ARRAY['parent', changed_parent]
+                ELSE '{input,NULL}' END;
 END $$;
 
--- What differs from what is stored, and why.
-CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LANGUAGE sql AS $$
-    UPDATE farm.plan_stage s
-       SET image_id = o.image_id, image_arch_id = o.arch_id,
-           recipe_changed = o.fresh OR s.recipe <> o.recipe, tests_changed = o.fresh OR s.tests_key <> o.tests_key,
-           publish_changed = o.fresh_image OR s.publish_key <> o.publish_key,
-           row_changed = o.fresh OR (s.recipe, s.tests_key, s.spec) IS DISTINCT FROM (o.recipe, o.tests_key, o.old_spec)
-      FROM (SELECT q.name, q.arch, i.id AS image_id, a.id AS arch_id, a.recipe, a.tests_key, a.spec AS old_spec, i.publish_key,
-                   i.id IS NULL OR i.removed_at IS NOT NULL AS fresh_image,
-                   i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL AS fresh
-              FROM farm.plan_stage q
-              LEFT JOIN farm.image i ON i.ref_id = ref AND i.name = q.name
-              LEFT JOIN farm.image_arch a ON a.image_id = i.id AND a.arch = q.arch
-             WHERE q.revision_id = revision) o
-     WHERE s.revision_id = revision AND s.name = o.name AND s.arch = o.arch;
-
-    WITH edge AS MATERIALIZED (
-        SELECT q.name, q.arch, e->>'image' AS parent, e->>'arch' AS parent_arch FROM farm.plan_stage q CROSS JOIN jsonb_array_elements(q.spec->'parents') e WHERE q.revision_id = revision
-    ), parent AS MATERIALIZED (
-        SELECT e.name, e.arch, min(e.parent) AS changed
-          FROM edge e JOIN farm.plan_stage p ON p.name = e.parent AND p.arch = e.parent_arch
-         WHERE p.revision_id = revision AND p.recipe_changed
-         GROUP BY e.name, e.arch
-    ), reason AS MATERIALIZED (
-        SELECT q.name, q.arch, farm.why(q, i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL, a.spec, p.changed) AS why
+-- What differs from what is stored, and why. Only plan_commit makes images, with the ref's row locked: what is new here is new until the end.
+CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    WITH o AS MATERIALIZED (
+        SELECT q.ord, q.name, q.arch, i.id AS image_id, a.id AS arch_id, c.fresh,
+               c.fresh OR q.recipe <> a.recipe AS recipe_changed, c.fresh OR q.tests_key <> a.tests_key AS tests_changed,
+               c.fresh_image OR q.publish_key <> i.publish_key AS publish_changed,
+               c.fresh OR (q.recipe, q.tests_key, q.spec) IS DISTINCT FROM (a.recipe, a.tests_key, a.spec) AS row_changed,
+               (q.spec->>'wave')::int AS wave, farm.is_manual(q.spec) AS manual, jsonb_array_length(q.spec->'parents') > 0 AS parents, jsonb_array_length(q.spec->'externals') > 0 AS externals
           FROM farm.plan_stage q
-          LEFT JOIN farm.image i ON i.id = q.image_id
-          LEFT JOIN farm.image_arch a ON a.id = q.image_arch_id
-          LEFT JOIN parent p ON p.name = q.name AND p.arch = q.arch
+          LEFT JOIN farm.image i ON i.ref_id = ref AND i.name = q.name
+          LEFT JOIN LATERAL (SELECT p.* FROM farm.image_arch_plan p WHERE p.image_id = i.id AND p.arch = q.arch LIMIT 1) a ON true      -- by its key: the table holds the whole farm
+         CROSS JOIN LATERAL (SELECT i.id IS NULL OR i.removed_at IS NOT NULL AS fresh_image,
+                                    i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL AS fresh) c
          WHERE q.revision_id = revision
+    ), new_image AS MATERIALIZED (
+        SELECT n.name, nextval('farm.image_id_seq') AS id FROM (SELECT DISTINCT o.name FROM o WHERE o.image_id IS NULL ORDER BY o.name) n
+    ), new_arch AS MATERIALIZED (
+        SELECT n.ord, nextval('farm.image_arch_plan_id_seq') AS id FROM (SELECT o.ord FROM o WHERE o.arch_id IS NULL ORDER BY o.ord) n
+    ), parent AS MATERIALIZED (
+        SELECT o.ord, min(p.name) AS changed
+          FROM o JOIN farm.plan_stage q ON q.revision_id = revision AND q.ord = o.ord
+         CROSS JOIN jsonb_array_elements(q.spec->'parents') e
+          JOIN o p ON p.name = e->>'image' AND p.arch = e->>'arch'
+         WHERE o.recipe_changed AND NOT o.fresh AND p.recipe_changed
+         GROUP BY o.ord
+    ), reason AS MATERIALIZED (
+        SELECT o.ord, farm.why(q.spec, a.spec, p.changed) AS why
+          FROM o JOIN farm.plan_stage q ON q.revision_id = revision AND q.ord = o.ord
+          JOIN farm.image_arch_plan a ON a.id = o.arch_id
+          LEFT JOIN parent p ON p.ord = o.ord
+         WHERE o.recipe_changed AND NOT o.fresh
     )
-    UPDATE farm.plan_stage s SET because = r.why[1], because_of = r.why[2]
-      FROM reason r WHERE s.revision_id = revision AND s.name = r.name AND s.arch = r.arch
-$$;
+    INSERT INTO farm.plan_change (revision_id, ord, arch, image_id, image_arch_id, new_image, new_arch, recipe_changed, tests_changed, publish_changed, row_changed,
+                                  wave, manual, parents, externals, because, because_of)
+    SELECT revision, o.ord, o.arch, coalesce(o.image_id, i.id), coalesce(o.arch_id, a.id), o.image_id IS NULL, o.arch_id IS NULL,
+           o.recipe_changed, o.tests_changed, o.publish_changed, o.row_changed, o.wave, o.manual, o.parents, o.externals,
+           CASE WHEN o.fresh THEN 'new' WHEN o.recipe_changed THEN r.why[1] WHEN o.tests_changed THEN 'tests' WHEN o.publish_changed THEN 'publish' END, r.why[2]
+      FROM o LEFT JOIN new_image i ON i.name = o.name LEFT JOIN new_arch a ON a.ord = o.ord LEFT JOIN reason r ON r.ord = o.ord
+     ORDER BY o.ord;
+    ANALYZE farm.plan_change;
+END $$;
 
 -- Upserts images, architectures, edges and bases; returns the image_archs that are wanted no more. Rows that stay as they are are left
 -- alone altogether, since the hot turns need them: ON CONFLICT DO UPDATE would lock even those that its WHERE passes over.
 CREATE FUNCTION farm.store_staged(ref bigint, revision bigint, errors jsonb) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     removed bigint[];
+    missing bigint[];
 BEGIN
-    WITH wanted AS MATERIALIZED (
-    SELECT DISTINCT ON (s.name) s.name, s.publish_key, bool_or(s.recipe_changed OR s.tests_changed) OVER (PARTITION BY s.name) AS changed,
-           jsonb_strip_nulls(jsonb_build_object('publish', s.spec->'publish', 'publish_key', s.publish_key, 'mirror', s.spec->'mirror', 'place', s.spec->'place',
-                                                'priority', s.spec->'priority', 'file', s.spec->'file', 'matrix', s.spec->'matrix', 'provides', s.spec->'provides')) AS spec
-      FROM farm.plan_stage s WHERE s.revision_id = revision ORDER BY s.name, s.arch
+    WITH first AS MATERIALIZED (
+        SELECT DISTINCT ON (c.image_id) c.image_id, c.ord, c.new_image, bool_or(c.recipe_changed OR c.tests_changed) OVER (PARTITION BY c.image_id) AS changed
+          FROM farm.plan_change c WHERE c.revision_id = revision ORDER BY c.image_id, c.arch
+    ), wanted AS MATERIALIZED (
+        SELECT f.image_id, f.new_image, f.changed, s.name, s.publish_key,
+               jsonb_strip_nulls(jsonb_build_object('publish', s.spec->'publish', 'publish_key', s.publish_key, 'mirror', s.spec->'mirror', 'place', s.spec->'place',
+                                                    'priority', s.spec->'priority', 'file', s.spec->'file', 'matrix', s.spec->'matrix', 'provides', s.spec->'provides')) AS spec
+          FROM first f JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = f.ord
+    ), known AS (
+        UPDATE farm.image i
+           SET publish_key = w.publish_key, spec = w.spec, removed_at = NULL, broken_at = NULL,
+               revision_id = CASE WHEN i.publish_key = w.publish_key AND i.removed_at IS NULL AND NOT w.changed THEN i.revision_id ELSE revision END
+          FROM wanted w
+         WHERE i.id = w.image_id AND NOT w.new_image
+           AND (w.changed OR i.publish_key <> w.publish_key OR i.spec <> w.spec OR i.removed_at IS NOT NULL OR i.broken_at IS NOT NULL)
     )
-    INSERT INTO farm.image AS i (ref_id, name, publish_key, spec, revision_id)
-    SELECT ref, w.name, w.publish_key, w.spec, revision
-      FROM wanted w LEFT JOIN farm.image o ON o.ref_id = ref AND o.name = w.name
-     WHERE w.changed OR o.id IS NULL OR o.publish_key <> w.publish_key OR o.spec <> w.spec OR o.removed_at IS NOT NULL OR o.broken_at IS NOT NULL
-     ORDER BY w.name
-    ON CONFLICT (ref_id, name) DO UPDATE
-       SET publish_key = excluded.publish_key, spec = excluded.spec, removed_at = NULL, broken_at = NULL,
-           revision_id = CASE WHEN i.publish_key = excluded.publish_key AND i.removed_at IS NULL
-                               AND NOT EXISTS (SELECT FROM farm.plan_stage c WHERE c.revision_id = revision AND c.name = i.name AND (c.recipe_changed OR c.tests_changed))
-                              THEN i.revision_id ELSE excluded.revision_id END;
-    UPDATE farm.plan_stage s SET image_id = i.id FROM farm.image i WHERE s.revision_id = revision AND i.ref_id = ref AND i.name = s.name;
+    INSERT INTO farm.image (id, ref_id, name, publish_key, spec, revision_id) OVERRIDING SYSTEM VALUE
+    SELECT w.image_id, ref, w.name, w.publish_key, w.spec, revision FROM wanted w WHERE w.new_image ORDER BY w.image_id;
 
-    UPDATE farm.image_arch_state a SET scheduled_at = now()
-      FROM farm.plan_stage s JOIN farm.image_arch_plan p ON p.image_id = s.image_id AND p.arch = s.arch
-     WHERE s.revision_id = revision AND s.row_changed AND p.removed_at IS NOT NULL AND a.id = p.id;
-    WITH put AS (
-        INSERT INTO farm.image_arch_plan (image_id, arch, recipe, tests_key, spec)
-        SELECT s.image_id, s.arch, s.recipe, s.tests_key, s.spec FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed ORDER BY s.ord
-        ON CONFLICT (image_id, arch) DO UPDATE SET recipe = excluded.recipe, tests_key = excluded.tests_key, spec = excluded.spec, removed_at = NULL
-        RETURNING id
-    )
-    INSERT INTO farm.image_arch_state (id) SELECT p.id FROM put p ORDER BY p.id ON CONFLICT (id) DO NOTHING;
-    UPDATE farm.plan_stage s SET image_arch_id = a.id FROM farm.image_arch a WHERE s.revision_id = revision AND a.image_id = s.image_id AND a.arch = s.arch;
-    ANALYZE farm.plan_stage (image_id, image_arch_id);
+    IF EXISTS (SELECT FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch) THEN
+        UPDATE farm.image_arch_state a SET scheduled_at = now()
+          FROM farm.plan_change c JOIN farm.image_arch_plan p ON p.id = c.image_arch_id
+         WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND p.removed_at IS NOT NULL AND a.id = p.id;
+        UPDATE farm.image_arch_plan a SET recipe = s.recipe, tests_key = s.tests_key, spec = s.spec, removed_at = NULL
+          FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = c.revision_id AND s.ord = c.ord
+         WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND a.id = c.image_arch_id;
+        DELETE FROM farm.image_parent e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
+        DELETE FROM farm.image_base e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
+    END IF;
+    INSERT INTO farm.image_arch_plan (id, image_id, arch, recipe, tests_key, spec) OVERRIDING SYSTEM VALUE
+    SELECT c.image_arch_id, c.image_id, s.arch, s.recipe, s.tests_key, s.spec
+      FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord
+     WHERE c.revision_id = revision AND c.new_arch ORDER BY c.image_arch_id;
+    INSERT INTO farm.image_arch_state (id) SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND c.new_arch ORDER BY 1;
 
-    DELETE FROM farm.image_parent e USING farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed AND e.image_arch_id = s.image_arch_id;
     WITH edge AS MATERIALIZED (
-        SELECT DISTINCT s.image_arch_id, e->>'arch' AS arch, e->>'image' AS parent
-          FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'parents') e WHERE s.revision_id = revision AND s.row_changed
+        SELECT DISTINCT c.image_arch_id, e->>'arch' AS arch, e->>'image' AS parent
+          FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord CROSS JOIN jsonb_array_elements(s.spec->'parents') e
+         WHERE c.revision_id = revision AND c.row_changed AND c.parents
     )
     INSERT INTO farm.image_parent (image_arch_id, parent_arch_id)
     SELECT d.image_arch_id, a.id
       FROM edge d
       JOIN farm.image i ON i.ref_id = ref AND i.name = d.parent
-      JOIN farm.image_arch a ON a.image_id = i.id AND a.arch = d.arch;
+      JOIN farm.image_arch_plan a ON a.image_id = i.id AND a.arch = d.arch;
 
     INSERT INTO farm.base (reference, arch)
-    SELECT DISTINCT e->>'ref', e->>'arch' FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision ORDER BY 1, 2
+    SELECT DISTINCT e->>'ref', e->>'arch'
+      FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord CROSS JOIN jsonb_array_elements(s.spec->'externals') e
+     WHERE c.revision_id = revision AND c.externals ORDER BY 1, 2
     ON CONFLICT (reference, arch) DO NOTHING;
-    DELETE FROM farm.image_base e USING farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed AND e.image_arch_id = s.image_arch_id;
     WITH edge AS MATERIALIZED (
-        SELECT DISTINCT s.image_arch_id, e->>'arch' AS arch, e->>'ref' AS reference
-          FROM farm.plan_stage s CROSS JOIN jsonb_array_elements(s.spec->'externals') e WHERE s.revision_id = revision AND s.row_changed
+        SELECT DISTINCT c.image_arch_id, e->>'arch' AS arch, e->>'ref' AS reference
+          FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord CROSS JOIN jsonb_array_elements(s.spec->'externals') e
+         WHERE c.revision_id = revision AND c.row_changed AND c.externals
     )
     INSERT INTO farm.image_base (image_arch_id, base_id)
     SELECT d.image_arch_id, b.id FROM edge d JOIN farm.base b ON b.reference = d.reference AND b.arch = d.arch;
 
-    WITH dropped AS (
-        UPDATE farm.image_arch_plan a SET removed_at = now()
-          FROM farm.image i
-         WHERE i.id = a.image_id AND i.ref_id = ref AND a.removed_at IS NULL AND i.removed_at IS NULL
-           AND i.id IN (SELECT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision)
-           AND a.id NOT IN (SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision)
-        RETURNING a.id
-    ), vanished AS (
-        UPDATE farm.image i SET removed_at = now()
-         WHERE i.ref_id = ref AND i.removed_at IS NULL
-           AND i.id NOT IN (SELECT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision)
-           AND NOT EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
-        RETURNING i.id
-    ), broken AS (
-        UPDATE farm.image i SET broken_at = now()
-         WHERE i.ref_id = ref AND i.removed_at IS NULL AND i.broken_at IS NULL
-           AND i.id NOT IN (SELECT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision)
-           AND EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
-    )
-    SELECT ARRAY(SELECT d.id FROM dropped d UNION SELECT a.id FROM vanished v JOIN farm.image_arch a ON a.image_id = v.id ORDER BY 1) INTO removed;
+    -- Architectures that the plan leaves out, then images. Mostly there are none.
+    removed := ARRAY(SELECT p.id
+                       FROM (SELECT DISTINCT c.image_id FROM farm.plan_change c WHERE c.revision_id = revision AND NOT c.new_image) c
+                      CROSS JOIN LATERAL (SELECT q.id FROM farm.image_arch_plan q WHERE q.image_id = c.image_id AND q.removed_at IS NULL OFFSET 0) p
+                      WHERE p.id NOT IN (SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision));
+    IF cardinality(removed) > 0 THEN
+        UPDATE farm.image_arch_plan a SET removed_at = now() WHERE a.id = ANY (removed);
+    END IF;
+    missing := ARRAY(SELECT i.id FROM farm.image i WHERE i.ref_id = ref AND i.removed_at IS NULL AND i.id NOT IN (SELECT c.image_id FROM farm.plan_change c WHERE c.revision_id = revision));
+    IF cardinality(missing) > 0 THEN
+        WITH vanished AS (
+            UPDATE farm.image i SET removed_at = now()
+             WHERE i.id = ANY (missing) AND NOT EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
+            RETURNING i.id
+        ), broken AS (
+            UPDATE farm.image i SET broken_at = now()
+             WHERE i.id = ANY (missing) AND i.broken_at IS NULL AND EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
+        )
+        SELECT removed || ARRAY(SELECT a.id FROM vanished v JOIN farm.image_arch_plan a ON a.image_id = v.id) INTO removed;
+    END IF;
     RETURN removed;
 END $$;
 
@@ -223,25 +257,30 @@ DECLARE
     added farm.image_site[];
     wanted farm.wanted_job[];
 BEGIN
-    added := farm.match_sites(ARRAY(SELECT DISTINCT s.image_id FROM farm.plan_stage s WHERE s.revision_id = revision));
-    WITH image AS (
-        SELECT s.image_id, min((s.spec->>'wave')::int) AS wave, bool_or(s.recipe_changed OR s.tests_changed OR s.publish_changed) AS changed,
-               (array_agg(s.because ORDER BY s.because IS NULL, s.ord))[1] AS because, (array_agg(s.because_of ORDER BY s.because IS NULL, s.ord))[1] AS because_of,
-               bool_or(farm.is_manual(s.spec)) AS manual
-          FROM farm.plan_stage s WHERE s.revision_id = revision GROUP BY s.image_id
+    -- Only images that want mirrors, or have some, can gain or lose one.
+    added := farm.match_sites(ARRAY(SELECT i.id FROM farm.image i
+                                     WHERE i.id IN (SELECT c.image_id FROM farm.plan_change c WHERE c.revision_id = revision)
+                                       AND (jsonb_array_length(coalesce(i.spec->'mirror'->'sites', '[]')) > 0 OR i.id IN (SELECT t.image_id FROM farm.image_site t))));
+    WITH image AS MATERIALIZED (
+        SELECT DISTINCT ON (c.image_id) c.image_id, min(c.wave) OVER i AS wave, bool_or(c.recipe_changed OR c.tests_changed OR c.publish_changed) OVER i AS changed,
+               c.because, c.because_of, bool_or(c.manual) OVER i AS manual
+          FROM farm.plan_change c WHERE c.revision_id = revision WINDOW i AS (PARTITION BY c.image_id) ORDER BY c.image_id, c.because IS NULL, c.ord
+    ), site AS MATERIALIZED (
+        SELECT n.image_id, n.site_id, t.name FROM unnest(added) n JOIN farm.site t ON t.id = n.site_id
     ), chain AS (
-        SELECT i.wave, s.image_id, k.step, k.kind, s.image_arch_id, NULL::bigint AS site_id, s.because, s.because_of
-          FROM farm.plan_stage s JOIN image i ON i.image_id = s.image_id
+        SELECT i.wave, c.image_id, k.step, k.kind, c.image_arch_id, NULL::bigint AS site_id, c.because, c.because_of
+          FROM farm.plan_change c JOIN image i ON i.image_id = c.image_id
          CROSS JOIN (VALUES (1, 'build'), (2, 'test')) k (step, kind)
-         WHERE s.revision_id = revision AND (s.recipe_changed OR (s.tests_changed AND k.kind = 'test'))
+         WHERE c.revision_id = revision AND (c.recipe_changed OR (c.tests_changed AND k.kind = 'test'))
         UNION ALL
         SELECT i.wave, i.image_id, 3, 'publish', NULL, NULL, i.because, i.because_of FROM image i WHERE i.changed AND NOT i.manual
         UNION ALL
         SELECT i.wave, i.image_id, 4, 'mirror', NULL, t.site_id, i.because, i.because_of
           FROM image i JOIN farm.image_site t ON t.image_id = i.image_id WHERE i.changed AND NOT i.manual
         UNION ALL
-        SELECT i.wave, i.image_id, 4, 'mirror', NULL, n.site_id, 'site', (SELECT t.name FROM farm.site t WHERE t.id = n.site_id)
-          FROM image i JOIN unnest(added) n ON n.image_id = i.image_id WHERE (NOT i.changed OR i.manual) AND farm.has_release(i.image_id)
+        SELECT i.wave, i.image_id, 4, 'mirror', NULL, n.site_id, 'site', n.name
+          FROM image i JOIN site n ON n.image_id = i.image_id
+         WHERE (NOT i.changed OR i.manual) AND CASE WHEN n.site_id IS NOT NULL THEN farm.has_release(i.image_id) END     -- of these alone: it is asked per image
     )
     SELECT coalesce(array_agg((c.kind, c.image_id, c.image_arch_id, c.site_id, revision, c.because, c.because_of)::farm.wanted_job
                               ORDER BY c.wave, c.image_id, c.step, c.image_arch_id, c.site_id), '{}')
@@ -249,12 +288,38 @@ BEGIN
     RETURN wanted;
 END $$;
 
--- What an image needs, each with the architecture that is meant: the image's own unless FROM --platform says otherwise.
-CREATE FUNCTION farm.needs_of(needs jsonb, arch text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT coalesce(jsonb_agg(jsonb_build_object('arch', arch) || e.need ORDER BY e.ord), '[]') FROM jsonb_array_elements(needs) WITH ORDINALITY e (need, ord)
-$$;
+-- The plan's images, without what the ref may not do (0023). What an image needs is stored with the architecture that is meant: the image's own
+-- unless FROM --platform says otherwise.
+CREATE FUNCTION farm.stage(of_ref bigint, revision bigint, images jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    r farm.ref;
+    without text[] := '{artifact,tests_artifact}';
+    never jsonb;
+BEGIN
+    SELECT q.* INTO r FROM farm.ref q WHERE q.id = of_ref;
+    IF NOT r.may_mirror THEN
+        without := without || '{mirror}'::text[];
+    END IF;
+    IF NOT (r.may_publish AND r.trusted) THEN
+        never := jsonb_build_object('when', 'never', 'why', farm.why_not(r.name, 'publish'));
+    END IF;
+    INSERT INTO farm.plan_stage (revision_id, ord, name, arch, recipe, tests_key, publish_key, spec)
+    SELECT revision, e.ord, e.i->>'name', e.i->>'arch', k.recipe, e.i->>'tests_key', e.i->>'publish_key',
+           (e.i - without) || (CASE WHEN e.i->'parents' = '[]' AND e.i->'externals' = '[]' THEN '{}'
+                                    ELSE jsonb_build_object('parents', (SELECT coalesce(jsonb_agg(jsonb_build_object('arch', e.i->'arch') || n.need ORDER BY n.ord), '[]')
+                                                                          FROM jsonb_array_elements(e.i->'parents') WITH ORDINALITY n (need, ord)),
+                                                            'externals', (SELECT coalesce(jsonb_agg(jsonb_build_object('arch', e.i->'arch') || n.need ORDER BY n.ord), '[]')
+                                                                            FROM jsonb_array_elements(e.i->'externals') WITH ORDINALITY n (need, ord))) END
+                               || CASE WHEN NOT r.trusted THEN jsonb_build_object('recipe', k.recipe, 'plain_recipe', e.i->'recipe', 'publish', coalesce(e.i->'publish', '{}') || never)
+                                       WHEN never IS NOT NULL THEN jsonb_build_object('publish', coalesce(e.i->'publish', '{}') || never) ELSE '{}' END)
+      FROM jsonb_array_elements(images) WITH ORDINALITY e (i, ord)
+     CROSS JOIN LATERAL (SELECT CASE WHEN r.trusted THEN (e.i->>'recipe')::farm.digest
+                                     ELSE 'sha256:' || encode(sha256(convert_to('untrusted ' || r.repo_id || ' ' || (e.i->>'recipe')::farm.digest, 'UTF8')), 'hex') END AS recipe) k;
+    -- PostgreSQL's planner knows nothing of rows that were made a moment ago; nested loops over 10,000 of them would take minutes.
+    ANALYZE farm.plan_stage (revision_id, ord, name, arch);
+END $$;
 
-CREATE FUNCTION farm.plan_commit(repo bigint, plan jsonb) RETURNS TABLE (jobs bigint[], image_archs bigint[]) LANGUAGE plpgsql AS $$
+CREATE FUNCTION farm.plan_commit(repo bigint, plan jsonb) RETURNS TABLE (jobs bigint[], image_archs bigint[]) LANGUAGE plpgsql SET work_mem = '64MB' AS $$
 #variable_conflict use_column
 DECLARE
     r farm.ref;
@@ -265,6 +330,7 @@ DECLARE
     across record;
 BEGIN
     PERFORM farm.my_term();
+    plan := plan || '{}';           -- whoever read it from a table gave it compressed: once is enough
     IF NOT EXISTS (SELECT FROM farm.repo p WHERE p.id = repo AND p.removed_at IS NULL) THEN
         RETURN QUERY SELECT '{}'::bigint[], '{}'::bigint[];
         RETURN;
@@ -282,12 +348,7 @@ BEGIN
 
     INSERT INTO farm.revision (ref_id, serial, oid) VALUES (r.id, r.serial + 1, plan->>'oid') RETURNING id INTO revision;
     UPDATE farm.ref q SET oid = plan->>'oid', serial = r.serial + 1, gone_at = NULL WHERE q.id = r.id;
-    INSERT INTO farm.plan_stage (revision_id, ord, name, arch, recipe, tests_key, publish_key, spec)
-    SELECT revision, e.ord, e.i->>'name', e.i->>'arch', e.i->>'recipe', e.i->>'tests_key', e.i->>'publish_key',
-           e.i - '{artifact,tests_artifact}'::text[] || jsonb_build_object('parents', farm.needs_of(e.i->'parents', e.i->>'arch'), 'externals', farm.needs_of(e.i->'externals', e.i->>'arch'))
-      FROM jsonb_array_elements(plan->'images') WITH ORDINALITY e (i, ord);
-    -- PostgreSQL's planner knows nothing of rows that were made a moment ago; nested loops over 10,000 of them would take minutes.
-    ANALYZE farm.plan_stage;
+    PERFORM farm.stage(r.id, revision, plan->'images');
     PERFORM set_config('enable_nestloop', CASE WHEN jsonb_array_length(plan->'images') > 200 THEN 'off' ELSE 'on' END, true);
 
     errors := coalesce(plan->'errors', '[]') || farm.restrict_staged(r.id, revision) || farm.reject_staged(r.id, revision);
@@ -296,10 +357,11 @@ BEGIN
     PERFORM farm.add_definition_error(r.id, revision, 'warning', e) FROM jsonb_array_elements(coalesce(plan->'warnings', '[]')) e;
     PERFORM farm.compare_staged(r.id, revision);
     removed := farm.store_staged(r.id, revision, errors);
-    PERFORM farm.close_breakers(ARRAY(SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision AND (s.recipe_changed OR s.tests_changed)));
+    PERFORM farm.close_breakers(ARRAY(SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND NOT c.new_arch AND (c.recipe_changed OR c.tests_changed)));
     made := farm.add_jobs(farm.staged_jobs(revision), 0);
     SELECT c.* INTO across FROM farm.commit_across(r.id, revision) c;
-    RETURN QUERY SELECT made || across.jobs, ARRAY(SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision UNION SELECT unnest(removed || across.image_archs) ORDER BY 1);
+    RETURN QUERY SELECT made || across.jobs, ARRAY(SELECT s.image_arch_id FROM farm.plan_change s WHERE s.revision_id = revision UNION SELECT unnest(removed || across.image_archs) ORDER BY 1);
     DELETE FROM farm.plan_stage s WHERE s.revision_id = revision;
+    DELETE FROM farm.plan_change c WHERE c.revision_id = revision;
     PERFORM set_config('enable_nestloop', 'on', true), pg_notify('farm_change', 'images');
 END $$;

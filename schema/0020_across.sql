@@ -10,7 +10,7 @@ CREATE INDEX image_parent_across ON farm.image_parent (reference) WHERE referenc
 -- By which references other refs may mean an image.
 CREATE TABLE farm.provided (
     reference text NOT NULL,                    -- normalised
-    image_id  bigint NOT NULL REFERENCES farm.image ON DELETE CASCADE,
+    image_id  bigint NOT NULL,
     PRIMARY KEY (reference, image_id)
 );
 CREATE INDEX provided_by ON farm.provided (image_id);
@@ -145,9 +145,9 @@ END $$;
 -- Jobs that wait already take what their parents give; they are not doubled.
 CREATE FUNCTION farm.jobs_across(of_ref bigint, revision bigint, relinked bigint[]) RETURNS farm.wanted_job[] LANGUAGE sql STABLE AS $$
     WITH RECURSIVE own AS (
-        SELECT s.image_arch_id AS id FROM farm.plan_stage s WHERE s.revision_id = revision AND s.recipe_changed
+        SELECT c.image_arch_id AS id FROM farm.plan_change c WHERE c.revision_id = revision AND c.recipe_changed
     ), reached (id) AS (
-        SELECT o.id FROM own o
+        SELECT e.image_arch_id FROM own o JOIN farm.image_parent e ON e.parent_arch_id = o.id
         UNION
         SELECT a.id FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id WHERE a.id = ANY (relinked) AND i.ref_id <> of_ref
         UNION
@@ -155,7 +155,7 @@ CREATE FUNCTION farm.jobs_across(of_ref bigint, revision bigint, relinked bigint
     ), arch AS MATERIALIZED (
         SELECT a.id, a.image_id, v.id AS revision_id, farm.is_manual(i.spec) AS manual, coalesce((a.spec->>'wave')::int, 0) AS wave,
                (SELECT min(farm.image_title(p.image_id)) FROM farm.image_parent e JOIN farm.image_arch p ON p.id = e.parent_arch_id
-                 WHERE e.image_arch_id = a.id AND (e.parent_arch_id IN (SELECT q.id FROM reached q) OR e.reference IS NOT NULL)) AS because_of
+                 WHERE e.image_arch_id = a.id AND (e.parent_arch_id IN (SELECT q.id FROM reached q UNION SELECT o.id FROM own o) OR e.reference IS NOT NULL)) AS because_of
           FROM reached r
           JOIN farm.image_arch a ON a.id = r.id
           JOIN farm.image i ON i.id = a.image_id
@@ -183,10 +183,19 @@ CREATE FUNCTION farm.commit_across(of_ref bigint, revision bigint, OUT jobs bigi
 DECLARE
     changed text[] := farm.provide(of_ref);
 BEGIN
-    changed := changed || ARRAY(SELECT p.reference FROM farm.plan_stage s JOIN farm.provided p ON p.image_id = s.image_id WHERE s.revision_id = revision AND s.because = 'new');
+    changed := changed || ARRAY(SELECT p.reference FROM farm.plan_change c JOIN farm.provided p ON p.image_id = c.image_id WHERE c.revision_id = revision AND c.because = 'new');
+    -- What is new and stands on nothing outside has no such edges, neither now nor before.
     image_archs := farm.relink(ARRAY(SELECT u FROM unnest(farm.users_of(changed)) u
-                                     UNION SELECT s.image_arch_id FROM farm.plan_stage s WHERE s.revision_id = revision AND s.row_changed));
-    jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
+                                     UNION SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND (c.externals OR NOT c.new_arch)));
+    -- Mostly nothing stands on what changed but what the plan builds anyway.
+    IF cardinality(image_archs) > 0
+       OR EXISTS (SELECT FROM farm.plan_change c JOIN farm.image_parent e ON e.parent_arch_id = c.image_arch_id
+                   WHERE c.revision_id = revision AND c.recipe_changed
+                     AND e.image_arch_id NOT IN (SELECT o.image_arch_id FROM farm.plan_change o WHERE o.revision_id = revision AND o.recipe_changed)) THEN
+        jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
+    ELSE
+        jobs := '{}';
+    END IF;
 END $$;
 
 CREATE INDEX image_arch_onbuild ON farm.image_arch_plan (image_id) WHERE spec ? 'onbuild';

@@ -68,7 +68,7 @@ CREATE FUNCTION farm.why_not(ref_name text, verb text) RETURNS text LANGUAGE sql
     SELECT format('the ref %s may not %s', ref_name, verb) || CASE WHEN farm.is_pull(ref_name) THEN ' (pull requests build and test only)' ELSE ' (see bootfarm repo policy)' END
 $$;
 
--- The staged images of a ref that may not do everything: without what it may not. Returns those that cannot be as errors.
+-- Takes the staged images out that cannot be without what the ref may not, and returns them as errors. Of the others farm.stage has left that out.
 CREATE FUNCTION farm.restrict_staged(of_ref bigint, revision bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     r farm.ref;
@@ -87,18 +87,6 @@ BEGIN
     SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('image', b.name, 'file', b.file, 'code', b.code, 'message', b.message,
                                                           'hint', CASE WHEN farm.is_pull(r.name) THEN 'pull requests build and test what needs neither'
                                                                        ELSE 'an operator can allow it: bootfarm repo policy' END)), '[]') INTO errors FROM bad b;
-    IF NOT r.trusted THEN
-        UPDATE farm.plan_stage s
-           SET recipe = w.recipe, spec = s.spec || jsonb_build_object('recipe', w.recipe, 'plain_recipe', s.recipe)
-          FROM (SELECT q.name, q.arch, 'sha256:' || encode(sha256(convert_to('untrusted ' || r.repo_id || ' ' || q.recipe, 'UTF8')), 'hex') AS recipe
-                  FROM farm.plan_stage q WHERE q.revision_id = revision) w
-         WHERE s.revision_id = revision AND s.name = w.name AND s.arch = w.arch;
-    END IF;
-    UPDATE farm.plan_stage s
-       SET spec = CASE WHEN r.may_mirror THEN s.spec ELSE s.spec - 'mirror' END
-                  || CASE WHEN r.may_publish THEN '{}'
-                          ELSE jsonb_build_object('publish', coalesce(s.spec->'publish', '{}') || jsonb_build_object('when', 'never', 'why', farm.why_not(r.name, 'publish'))) END
-     WHERE s.revision_id = revision AND NOT (r.may_publish AND r.may_mirror);
     RETURN errors;
 END $$;
 

@@ -40,6 +40,9 @@ SELECT results_eq($$SELECT number, outcome, worker_id FROM farm.attempt WHERE jo
 SELECT is((SELECT count(*) FROM farm.job_fixed f FULL JOIN farm.job_state s ON s.id = f.id WHERE f.id IS NULL OR s.id IS NULL OR f.kind <> s.kind), 0::bigint, 'a job is two rows');
 SELECT is((SELECT count(*) FROM farm.job_fixed f LEFT JOIN farm.image i ON i.id = f.image_id LEFT JOIN farm.revision v ON v.id = f.revision_id LEFT JOIN farm.spec p ON p.id = f.spec_id
             WHERE i.id IS NULL OR v.id IS NULL OR p.id IS NULL OR (f.image_arch_id IS NOT NULL AND NOT EXISTS (SELECT FROM farm.image_arch a WHERE a.id = f.image_arch_id AND a.image_id = f.image_id))), 0::bigint, 'each of an image');
+SELECT is((SELECT count(*) FROM farm.image_arch_plan a FULL JOIN farm.image_arch_state s ON s.id = a.id WHERE a.id IS NULL OR s.id IS NULL OR NOT EXISTS (SELECT FROM farm.image i WHERE i.id = a.image_id)), 0::bigint, 'an image_arch is two rows, of an image');
+SELECT is((SELECT count(*) FROM farm.image i LEFT JOIN farm.revision v ON v.id = i.revision_id AND v.ref_id = i.ref_id LEFT JOIN farm.ref r ON r.id = i.ref_id WHERE v.id IS NULL OR r.id IS NULL), 0::bigint, 'each image of a ref and its revision');
+SELECT is((SELECT count(*) FROM farm.provided p WHERE NOT EXISTS (SELECT FROM farm.image i WHERE i.id = p.image_id)), 0::bigint, 'each reference of an image');
 SELECT is((SELECT count(*) FROM farm.attempt t WHERE t.job_id <> farm.job_of(t.id) OR NOT EXISTS (SELECT FROM farm.worker w WHERE w.id = t.worker_id)), 0::bigint, 'each attempt of its job and of a worker');
 SELECT * FROM finish();
 ROLLBACK;
