@@ -1,11 +1,8 @@
 -- 0006_jobs: jobs become ready, are claimed, started, ended and opened again.
 --
--- Each hot function is a pair. NAME_rows is the work; NAME calls it once for all rows, and only when PostgreSQL refuses the
+-- Each hot function is a pair. NAME_rows is the set-based work; NAME calls it once for all rows, and only when PostgreSQL refuses the
 -- content of some row (class 22, 23, 42) once for each row, so that the bad one is quarantined and the others go on. Answers come in the order
 -- of the arguments.
---
--- make_ready, claim and succeed go through their rows in a loop of plain statements, each by a key. One statement for all rows costs the same for
--- each of thousands, and for one row, which is all that an idle farm has, a millisecond to start: ten times the loop.
 --
 -- Rows are not locked before they are changed: a lock is a write to the row and to the WAL, and the leader's one hot transaction is the only
 -- writer of job_state but for people; a deadlock with one of those is tried again (scheduler/db.c).
@@ -65,105 +62,83 @@ CREATE FUNCTION farm.satisfied(j farm.job, spec jsonb, pins jsonb) RETURNS text 
     END
 $$;
 
--- The event of a job that was made ready, or skipped. Of one that was made in this very turn it is the event of its making that says so.
-CREATE FUNCTION farm.tell_ready(job bigint, state text, digest text, made_now boolean) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF made_now THEN
-        UPDATE farm.event_log e
-           SET via = e.via || tell_ready.state, ats = e.ats || now(), detail = coalesce(e.detail, '{}') || jsonb_strip_nulls(jsonb_build_object('digest', tell_ready.digest))
-         WHERE e.job_id = job AND e.at >= now()
-           AND e.seq = (SELECT q.seq FROM farm.event_log q
-                         WHERE q.job_id = job AND q.at >= now() AND q.turn = pg_current_xact_id() AND q.actor = 'scheduler' ORDER BY q.seq DESC LIMIT 1);
-        IF FOUND THEN
-            RETURN;
-        END IF;
-    END IF;
-    INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
-    VALUES (job, 'scheduler', ARRAY[state], ARRAY[now()], CASE WHEN digest IS NOT NULL THEN jsonb_build_object('digest', digest) END);
-END $$;
-
--- What a skipped test or publish means for its image.
-CREATE FUNCTION farm.skipped(kind text, image bigint, arch bigint, revision bigint, serial bigint, digest text, repository text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF kind = 'test' THEN
-        UPDATE farm.image_arch_state a
-           SET passing_digest = skipped.digest, passing_repository = skipped.repository, passing_serial = skipped.serial, failures = 0, breaker_since = NULL
-         WHERE a.id = arch AND coalesce(a.passing_serial, 0) <= skipped.serial;
-    ELSIF kind = 'publish' THEN
-        UPDATE farm.release r SET revision_id = revision
-         WHERE r.image_id = image AND r.state = 'released'
-           AND r.serial = (SELECT max(n.serial) FROM farm.release n WHERE n.image_id = image AND n.state = 'released')
-           AND skipped.serial > (SELECT o.serial FROM farm.revision o WHERE o.id = r.revision_id);
-    END IF;
-END $$;
-
 -- What the brain gives of a test's digest is taken as it is, when it says where that lies; builds and tests are looked up by their keys.
 CREATE FUNCTION farm.make_ready_rows(jobs bigint[], keys text[], pins jsonb[], buckets bigint[])
 RETURNS TABLE (job bigint, status text, digest text, repository text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     staging constant text := (SELECT s.value FROM farm.setting s WHERE s.name = 'staging_registry');
-    u record;
-    j record;
-    full_pins jsonb;
-    done text;           -- the digest that there is already
-    place text;
 BEGIN
-    FOR u IN SELECT * FROM unnest(jobs, keys, pins, buckets) u (id, key, pins, bucket) LOOP
-        job := u.id;
-        status := 'stale';
-        digest := NULL;
-        repository := NULL;
-        -- Not if a plan has moved on since: the brain may have formed the key from the new recipe.
-        SELECT f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.title, f.forced, f.created_at = now() AS made_now, s.serial INTO j
-          FROM farm.job_state s
-          JOIN farm.job_fixed f ON f.id = s.id
-          JOIN farm.spec p ON p.id = f.spec_id
-          LEFT JOIN farm.image_arch_plan a ON a.id = f.image_arch_id
-         WHERE s.id = u.id AND s.state = 'waiting'
-           AND CASE s.kind WHEN 'build' THEN a.recipe = p.body->>'recipe' WHEN 'test' THEN a.tests_key = p.body->>'tests_key' ELSE true END;
-        IF NOT FOUND THEN
-            RETURN NEXT;
-            CONTINUE;
-        END IF;
-
-        full_pins := u.pins;
-        IF j.kind IN ('publish', 'mirror') OR (j.kind = 'test' AND u.pins->('image:' || j.image_arch_id)->>'repository' IS NULL) THEN
-            full_pins := (SELECT farm.full_pins(q, u.pins) FROM farm.job q WHERE q.id = u.id);
-        ELSIF j.kind = 'build' THEN
-            full_pins := coalesce(u.pins, '{}');
-        END IF;
-        CASE
-            WHEN j.kind IN ('publish', 'mirror') THEN
-                done := (SELECT farm.satisfied(q, p.body, full_pins) FROM farm.job q JOIN farm.spec p ON p.id = q.spec_id WHERE q.id = u.id);
-            WHEN j.forced > 0 THEN
-                done := NULL;
-            WHEN j.kind = 'build' THEN
-                done := (SELECT b.digest FROM farm.build_result b WHERE b.input_key = u.key AND b.gone_at IS NULL);
-            ELSE
-                done := (SELECT v.digest FROM farm.verdict v WHERE v.test_key = u.key AND v.passed);
-        END CASE;
-        place := CASE
-            WHEN j.kind = 'mirror' THEN farm.site_repository(j.image_id, j.target_site_id)
-            WHEN j.kind = 'publish' THEN farm.release_repository(j.image_id)
-            WHEN done IS NOT NULL THEN farm.locate(done, NULL)
-            WHEN j.kind = 'build' THEN farm.must(staging, 'the setting staging_registry is not set') || '/build/' || farm.title_path(j.title)
-            ELSE full_pins->('image:' || j.image_arch_id)->>'repository' END;
-        status := CASE WHEN done IS NULL THEN 'ready' ELSE 'skipped' END;
-        UPDATE farm.job_state s
-           SET state = status, input_key = CASE WHEN j.kind IN ('build', 'test') THEN farm.must(nullif(u.key, ''), 'no key was given') ELSE nullif(u.key, '') END,
-               pins = farm.must(full_pins::text, 'nothing was released yet')::jsonb, bucket = u.bucket, digest = done, repository = place,
-               reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = CASE WHEN done IS NULL THEN now() END,
-               ended_at = CASE WHEN done IS NOT NULL THEN now() END
-         WHERE s.id = u.id;
-        PERFORM farm.tell_ready(u.id, status, done, j.made_now);
-        IF done IS NOT NULL THEN
-            digest := done;
-            repository := place;
-            PERFORM farm.skipped(j.kind, j.image_id, j.image_arch_id, j.revision_id, j.serial, done, place);
-        END IF;
-        RETURN NEXT;
-    END LOOP;
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (
+        SELECT u.ord, u.id, u.bucket, s.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, f.title, f.forced, f.created_at, nullif(u.key, '') AS key, u.given,
+               -- A plan has moved on since: the brain may have formed the key from the new recipe.
+               CASE WHEN s.state <> 'waiting' THEN false
+                    WHEN s.kind = 'build' THEN a.recipe = p.body->>'recipe'
+                    WHEN s.kind = 'test' THEN a.tests_key = p.body->>'tests_key'
+                    ELSE s.state = 'waiting' END AS live
+          FROM unnest(jobs, keys, pins, buckets) WITH ORDINALITY u (id, key, given, bucket, ord)
+          LEFT JOIN farm.job_state s ON s.id = u.id
+          LEFT JOIN farm.job_fixed f ON f.id = u.id
+          LEFT JOIN farm.image_arch a ON a.id = f.image_arch_id
+          LEFT JOIN farm.spec p ON p.id = f.spec_id
+    ), pinned AS (
+        -- A CASE and no LATERAL join, whose functions the planner would call for every row.
+        SELECT q.*, CASE WHEN q.kind IN ('publish', 'mirror') OR (q.kind = 'test' AND q.given->('image:' || q.image_arch_id)->>'repository' IS NULL)
+                         THEN (SELECT farm.full_pins(j, q.given) FROM farm.job j WHERE j.id = q.id) ELSE q.given END AS pins
+          FROM asked q WHERE q.live
+    ), known AS MATERIALIZED (
+        SELECT q.*, CASE WHEN q.kind IN ('publish', 'mirror') THEN (SELECT farm.satisfied(j, p.body, q.pins) FROM farm.job j JOIN farm.spec p ON p.id = j.spec_id WHERE j.id = q.id)
+                         WHEN q.forced > 0 THEN NULL
+                         WHEN q.kind = 'build' THEN (SELECT CASE WHEN b.gone_at IS NULL THEN b.digest END FROM farm.build_result b WHERE b.input_key = q.key)
+                         ELSE (SELECT CASE WHEN v.passed THEN v.digest END FROM farm.verdict v WHERE v.test_key = q.key) END AS done       -- by the key alone: not by the index of what passed
+          FROM pinned q
+    ), decided AS (
+        SELECT k.ord, k.id, k.bucket, k.kind, k.image_id, k.image_arch_id, k.revision_id, k.done, k.created_at,
+               CASE WHEN k.kind IN ('build', 'test') THEN farm.must(k.key, 'no key was given') ELSE k.key END AS key,
+               CASE WHEN k.kind = 'build' THEN coalesce(k.pins, '{}') ELSE farm.must(k.pins::text, 'nothing was released yet')::jsonb END AS pins,
+               CASE WHEN k.kind = 'mirror' THEN farm.site_repository(k.image_id, k.target_site_id)
+                    WHEN k.kind = 'publish' THEN farm.release_repository(k.image_id)
+                    WHEN k.done IS NOT NULL THEN farm.locate(k.done, NULL)
+                    WHEN k.kind = 'build' THEN farm.must(staging, 'the setting staging_registry is not set') || '/build/' || farm.title_path(k.title)
+                    ELSE k.pins->('image:' || k.image_arch_id)->>'repository' END AS repository
+          FROM known k
+    ), moved AS (
+        UPDATE farm.job_state j
+           SET state = CASE WHEN d.done IS NULL THEN 'ready' ELSE 'skipped' END, input_key = d.key, pins = d.pins, bucket = d.bucket, digest = d.done, repository = d.repository,
+               reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = CASE WHEN d.done IS NULL THEN now() END,
+               ended_at = CASE WHEN d.done IS NOT NULL THEN now() END
+          FROM decided d
+         WHERE j.id = d.id
+        RETURNING d.ord, j.id, j.state, j.digest, j.repository, d.kind, d.image_id, d.image_arch_id, d.revision_id, d.created_at
+    ), made_now AS MATERIALIZED (       -- in this very turn: one event for both
+        SELECT m.*, (SELECT e.seq FROM farm.event_log e WHERE e.job_id = m.id AND e.at >= now() AND e.turn = pg_current_xact_id() AND e.actor = 'scheduler'
+                      ORDER BY e.seq DESC LIMIT 1) AS seq
+          FROM moved m WHERE m.created_at = now()
+    ), joined AS (
+        UPDATE farm.event_log e SET via = e.via || m.state, ats = e.ats || now(), detail = coalesce(e.detail, '{}') || jsonb_strip_nulls(jsonb_build_object('digest', m.digest))
+          FROM made_now m WHERE e.seq = m.seq AND e.job_id = m.id AND e.at >= now()
+    ), told AS (
+        INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
+        SELECT m.id, 'scheduler', ARRAY[m.state], ARRAY[now()], CASE WHEN m.digest IS NOT NULL THEN jsonb_build_object('digest', m.digest) END
+          FROM (SELECT o.id, o.state, o.digest FROM moved o WHERE o.created_at < now() UNION ALL SELECT n.id, n.state, n.digest FROM made_now n WHERE n.seq IS NULL) m
+    ), passed AS (
+        UPDATE farm.image_arch_state a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial, failures = 0, breaker_since = NULL
+          FROM moved m JOIN farm.revision v ON v.id = m.revision_id
+         WHERE a.id = m.image_arch_id AND m.kind = 'test' AND m.state = 'skipped' AND coalesce(a.passing_serial, 0) <= v.serial
+    ), still_released AS (
+        UPDATE farm.release r SET revision_id = m.revision_id
+          FROM moved m JOIN farm.revision v ON v.id = m.revision_id
+         WHERE m.kind = 'publish' AND m.state = 'skipped' AND r.image_id = m.image_id AND r.state = 'released'
+           AND r.serial = (SELECT max(n.serial) FROM farm.release n WHERE n.image_id = m.image_id AND n.state = 'released')
+           AND v.serial > (SELECT o.serial FROM farm.revision o WHERE o.id = r.revision_id)
+    )
+    -- Both lists as one, and no join of them: see farm.told.
+    SELECT min(g.id), coalesce(max(g.state), 'stale'), max(g.digest), max(g.repository)
+      FROM (SELECT q.ord, q.id, NULL AS state, NULL AS digest, NULL AS repository FROM asked q
+            UNION ALL
+            SELECT m.ord, m.id, m.state, m.digest::text, CASE WHEN m.state = 'skipped' THEN m.repository END FROM moved m) g
+     GROUP BY g.ord ORDER BY g.ord;
     PERFORM pg_notify('farm_change', 'jobs');
 END $$;
 
@@ -208,8 +183,8 @@ BEGIN
     PERFORM farm.my_term();
     UPDATE farm.job_state j
        SET reason = u.reason, detail = left(u.detail, 500), reason_since = CASE WHEN j.reason IS DISTINCT FROM u.reason THEN now() ELSE j.reason_since END
-      FROM unnest(jobs, reasons, details) u (id, reason, detail)
-     WHERE j.id = u.id AND j.ended_at IS NULL;
+      FROM unnest(jobs, reasons, details) u (id, reason, detail) CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = u.id AND q.ended_at IS NULL OFFSET 0) k
+     WHERE j.ctid = k.ctid;
     RETURN QUERY SELECT u.id, CASE WHEN s.id IS NULL OR s.ended_at IS NOT NULL THEN 'stale' ELSE 'ok' END
                    FROM unnest(jobs) WITH ORDINALITY u (id, ord) LEFT JOIN farm.job_state s ON s.id = u.id ORDER BY u.ord;
 END $$;
@@ -245,10 +220,10 @@ BEGIN
             UPDATE farm.job_state j
                SET state = a.state, ended_at = now(), reason = NULL, detail = NULL, reason_since = now(), repository = NULL,
                    outcome = 'cancelled', next_state = a.state, actor = who, finished_at = now(), finished_seq = nextval('farm.event_seq')
-              FROM asked a WHERE j.id = a.id AND j.state IN ('leased', 'running') RETURNING j.id
+              FROM asked a CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = a.id AND q.state IN ('leased', 'running') OFFSET 0) k WHERE j.ctid = k.ctid RETURNING j.id
         ), left_queue AS (
             UPDATE farm.job_state j SET state = a.state, ended_at = now(), reason = NULL, detail = NULL, reason_since = now(), repository = NULL
-              FROM asked a WHERE j.id = a.id AND j.state IN ('waiting', 'ready') RETURNING j.id
+              FROM asked a CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = a.id AND q.state IN ('waiting', 'ready') OFFSET 0) k WHERE j.ctid = k.ctid RETURNING j.id
         )
         SELECT ARRAY(SELECT l.id FROM left_queue l), ARRAY(SELECT c.id FROM cut c) INTO queued, running;
         PERFORM farm.log_moves(queued);

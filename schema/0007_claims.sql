@@ -183,7 +183,8 @@ BEGIN
        SET state = 'running', reason = NULL, detail = NULL, started_at = greatest(s.leased_at, now() - greatest(u.ago, 0) * interval '1 microsecond'),
            started_seq = nextval('farm.event_seq')
       FROM unnest(start_rows.attempts, ago_us) u (id, ago)
-     WHERE s.id = farm.job_of(u.id) AND s.attempt_id = u.id AND s.state = 'leased';
+     CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = farm.job_of(u.id) AND q.attempt_id = u.id AND q.state = 'leased' OFFSET 0) k
+     WHERE s.ctid = k.ctid;
     RETURN QUERY
     SELECT u.id, CASE WHEN t.id IS NULL THEN 'unknown' WHEN s.state IS DISTINCT FROM 'running' THEN 'fenced' WHEN s.started_seq > mark THEN 'ok' ELSE 'duplicate' END
       FROM unnest(start_rows.attempts) WITH ORDINALITY u (id, ord)

@@ -52,7 +52,9 @@ CREATE FUNCTION farm.phases(worker bigint, attempts uuid[], phases text[]) RETUR
 BEGIN
     PERFORM farm.my_term(), pg_notify('farm_change', 'attempts');
     UPDATE farm.job_state s SET phase = left(u.phase, 50) FROM unnest(phases.attempts, phases.phases) u (id, phase)
-     WHERE s.id = farm.job_of(u.id) AND s.attempt_id = u.id AND s.worker_id = phases.worker AND s.state IN ('leased', 'running');
+     CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q
+                          WHERE q.id = farm.job_of(u.id) AND q.attempt_id = u.id AND q.worker_id = phases.worker AND q.state IN ('leased', 'running') OFFSET 0) k
+     WHERE s.ctid = k.ctid;
 END $$;
 
 CREATE FUNCTION farm.command_done(ids bigint[], states text[], outcomes jsonb[], messages text[]) RETURNS TABLE (id bigint, status text) LANGUAGE plpgsql AS $$

@@ -51,6 +51,11 @@ END $$;
 
 CREATE TABLE bench.key (n int GENERATED ALWAYS AS IDENTITY, public_key text NOT NULL, secret_key text NOT NULL);
 
+-- The repositories' branches are trusted: what an untrusted one builds is nobody else's, and each push would begin with a build of its own.
+CREATE FUNCTION bench.trust() RETURNS void LANGUAGE sql AS $$
+    INSERT INTO farm.ref_policy (repo_id, pattern, trusted, publish, mirror, secrets, place) SELECT p.id, '*', true, true, true, true, true FROM farm.repo p
+$$;
+
 -- The farm: one site, one repository that is never polled, a worker for each key.
 CREATE FUNCTION bench.farm() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -59,6 +64,7 @@ BEGIN
             bench.do('setting_set', '{"name": "arch", "value": "amd64"}'), bench.do('site_add', '{"name": "hub", "kind": "hub"}'),
             bench.do('repo_add', '{"slug": "bench", "url": "file:///nowhere", "poll_every": "7 days"}');
     UPDATE farm.repo SET polled_at = now(), sync_done = sync_wanted;
+    PERFORM bench.trust();
     PERFORM bench.do('worker_enroll', jsonb_build_object('name', 'swarm-' || k.n, 'site', 'hub', 'roles', '["build", "test"]'::jsonb, 'public_key', k.public_key)) FROM bench.key k ORDER BY k.n;
     PERFORM farm.add_artifact(bench.digest('context same'), bench.digest('artifact'), 'staging.test:5000/contexts/bench', 1000);
     UPDATE farm.leader SET renewed_at = renewed_at - interval '1 minute';
@@ -69,12 +75,14 @@ CREATE FUNCTION bench.push_repos(n int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.check_term(l.term) FROM farm.leader l;
     PERFORM bench.do('repo_add', jsonb_build_object('slug', 'push-' || g, 'url', 'file:///nowhere/' || g, 'poll_every', '7 days')) FROM generate_series(1, n) g;
+    DELETE FROM farm.ref_policy;
+    PERFORM bench.trust();
     UPDATE farm.repo SET polled_at = now(), sync_done = sync_wanted;
 END $$;
 
 -- What the planner prints when one of them has got a commit that wants N images.
 CREATE FUNCTION bench.push_document(k int, n int) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT jsonb_build_object('head', p.plan->'oid', 'refs', jsonb_build_array(jsonb_build_object('name', 'main', 'oid', p.plan->'oid')), 'plans', jsonb_build_array(p.plan))
+    SELECT jsonb_build_object('head', 'main', 'refs', jsonb_build_array(jsonb_build_object('name', 'main', 'oid', p.plan->'oid')), 'plans', jsonb_build_array(p.plan))
       FROM (SELECT bench.plan('main', 'p' || k || '-', n) AS plan) p
 $$;
 

@@ -66,10 +66,12 @@ e2e() {
     wait_for 60 "the workers" is "select count(*) from farm.worker where state = 'connected'" "$workers"
     sql "vacuum analyze"
     settle
+    profile_begin
     t0=$(now_ns)
     sql "select bench.push($pushes)" >/dev/null
     wait "$pid" || fail "e2e: $(cat "$T/swarm.json")"
     ns=$(($(now_ns) - t0))
+    profile_end
     say "  $(cat "$T/swarm.json")"
     checked_history "$total"
     emit "workers=$workers,push=$push" "e2e_enqueue+run+durable" jobs/s "$(rate "$total" "$ns")"
