@@ -110,7 +110,7 @@ CREATE VIEW farm.job_row AS
            j.target_site_id, j.run_site_id, v.serial AS revision_serial, j.state, j.reason, j.because, j.forced, j.needs, j.priority,
            farm.us(j.not_before) AS not_before_us, farm.us(j.ready_at) AS ready_at_us, j.attempts, j.losses, j.digest::text AS digest, j.fail_class,
            j.attempt_id, t.worker_id, t.boot_id, t.started_at IS NOT NULL AS started,
-           j.kind = 'test' AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra') AS rerun,
+           j.kind = 'test' AND j.attempts > 0 AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra') AS rerun,
            farm.us(j.created_at) AS created_at_us,
            -- A guest takes its memory when it starts; of a build it is a limit.
            CASE WHEN j.kind = 'test' AND p.body->'test'->>'boot' <> 'no' THEN least((p.body->'test'->>'memory')::bigint >> 20, 2000000000)::int ELSE 0 END AS memory_mib
