@@ -94,7 +94,7 @@ farm_stop() { # farm_stop NAME [SIGNAL]: waits until it is gone; SIGKILL after a
 # Workers first (they drain), PostgreSQL last.
 farm_stop_all() {
     local f name rank
-    for rank in worker api scheduler registry postgres; do
+    for rank in worker api scheduler standby registry postgres; do
         for f in "$FARM/run"/*.pid; do
             [ -e "$f" ] || continue
             name=$(basename "$f" .pid)
