@@ -267,7 +267,7 @@ CREATE TABLE farm.bucket (
 );
 
 -- The newest attempt stands in its job's row, and goes to attempt_past when another begins: most jobs have one only. What must hold of a row the trigger
--- job_illegal (0002) looks after: PostgreSQL reads the text of a CHECK anew in each statement, and eight of them took a tenth of a millisecond.
+-- job_illegal (0002) looks after: PostgreSQL reads the text of a CHECK anew in each statement, and seven of them took a tenth of a millisecond.
 CREATE TABLE farm.job_state (
     id            bigint PRIMARY KEY,
     kind          text NOT NULL,                -- as in job_fixed, for turns need not look there

@@ -30,11 +30,10 @@ END $$;
 CREATE FUNCTION farm.job_title(job_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (
-        SELECT j.kind || ':' || farm.image_title(j.image_id) || coalesce(':' || a.arch, ':' || s.name, '')
-          FROM farm.job j
-          LEFT JOIN farm.image_arch a ON a.id = j.image_arch_id
-          LEFT JOIN farm.site s ON s.id = j.target_site_id
-         WHERE j.id = job_id);
+        SELECT f.kind || ':' || f.title || coalesce(':' || f.arch, ':' || s.name, '')
+          FROM farm.job_fixed f
+          LEFT JOIN farm.site s ON s.id = f.target_site_id
+         WHERE f.id = job_id);
 END $$;
 
 CREATE FUNCTION farm.load_images(ids bigint[])

@@ -25,14 +25,7 @@ $$;
 -- SLUG/NAME
 CREATE FUNCTION farm.image_path(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (
-        SELECT p.slug || '/' || i.name
-          FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id WHERE i.id = image_id);
-END $$;
-
-CREATE FUNCTION farm.build_repository(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN farm.setting('staging_registry') || '/build/' || farm.image_path(image_id);
+    RETURN farm.title_path(farm.image_title(image_id));
 END $$;
 
 CREATE FUNCTION farm.release_repository(image_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$

@@ -300,7 +300,7 @@ BEGIN
     IF NOT r.may_mirror THEN
         without := without || '{mirror}'::text[];
     END IF;
-    IF NOT (r.may_publish AND r.trusted) THEN
+    IF NOT r.may_publish THEN       -- as every ref that is not trusted (ref_policy)
         never := jsonb_build_object('when', 'never', 'why', farm.why_not(r.name, 'publish'));
     END IF;
     INSERT INTO farm.plan_stage (revision_id, ord, name, arch, recipe, tests_key, publish_key, spec)

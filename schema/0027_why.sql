@@ -157,19 +157,18 @@ END $$;
 CREATE TYPE farm.place AS (rank int, queued int, higher int, others int, held int, weight int);
 CREATE FUNCTION farm.place(j farm.job) RETURNS farm.place LANGUAGE sql STABLE AS $$
     WITH me AS (
-        SELECT s.bucket, f.kind IN ('publish', 'mirror') AS tags, f.run_site_id, a.arch
-          FROM farm.job_state s JOIN farm.job_fixed f ON f.id = s.id LEFT JOIN farm.image_arch_plan a ON a.id = f.image_arch_id WHERE s.id = j.id
+        SELECT s.bucket, f.kind IN ('publish', 'mirror') AS tags, f.run_site_id, f.arch
+          FROM farm.job_state s JOIN farm.job_fixed f ON f.id = s.id WHERE s.id = j.id
     ), live AS MATERIALIZED (
         SELECT s.id, s.state, f.priority, extract(epoch FROM f.created_at)::float8 - 60 * f.priority AS since, r.repo_id, p.weight
           FROM me
           JOIN farm.job_state s ON s.ended_at IS NULL AND ((s.state = 'ready' AND s.bucket = me.bucket AND s.reason IS DISTINCT FROM 'quarantined') OR s.state IN ('leased', 'running'))
           JOIN farm.job_fixed f ON f.id = s.id
-          LEFT JOIN farm.image_arch_plan a ON a.id = f.image_arch_id
           JOIN farm.image i ON i.id = f.image_id
           JOIN farm.ref r ON r.id = i.ref_id
           JOIN farm.repo p ON p.id = r.repo_id
          WHERE s.state = 'ready'
-            OR (f.kind IN ('publish', 'mirror') = me.tags AND f.run_site_id IS NOT DISTINCT FROM me.run_site_id AND a.arch IS NOT DISTINCT FROM me.arch)
+            OR (f.kind IN ('publish', 'mirror') = me.tags AND f.run_site_id IS NOT DISTINCT FROM me.run_site_id AND f.arch IS NOT DISTINCT FROM me.arch)
     ), had AS (
         SELECT l.repo_id, count(*) AS n FROM live l WHERE l.state <> 'ready' GROUP BY 1
     ), numbered AS (
