@@ -120,11 +120,17 @@ leader_start() {
     (
         trap 'exit 0' TERM
         while :; do
-            psql -X -q -At -c "
-                select farm.check_term(l.term), farm.renew(l.term) from farm.leader l;
-                select farm.command_apply(c.id) from farm.commands() c where c.verb not in ('job_cancel', 'job_retry', 'worker_drain', 'worker_resume');
-                select farm.command_done(array_agg(c.id), array_agg('done'::text), array_agg('{}'::jsonb), array_agg('done by the test'::text))
-                  from farm.commands() c having count(*) > 0" >>"$T/leader.log" 2>&1
+            # The commands are read once: one that comes between two reads would be done and never applied.
+            psql -X -q -At -c 'do $$
+                declare
+                    term bigint := (select l.term from farm.leader l);
+                    taken farm.command[] := (select array_agg(c order by c.id) from farm.command c join farm.commands() t on t.id = c.id);
+                begin
+                    perform farm.check_term(term), farm.renew(term);
+                    perform farm.command_apply(c.id) from unnest(taken) c where c.verb not in ($q$job_cancel$q$, $q$job_retry$q$, $q$worker_drain$q$, $q$worker_resume$q$);
+                    perform farm.command_done(array_agg(c.id), array_agg($q$done$q$::text), array_agg($q${}$q$::jsonb), array_agg($q$done by the test$q$::text))
+                       from unnest(taken) c having count(*) > 0;
+                end $$' >>"$T/leader.log" 2>&1
             pause
         done
     ) &
