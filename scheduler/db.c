@@ -38,6 +38,11 @@ void db_tx_more(struct db_tx *tx, db_more_cb *more)
     tx->more = more;
 }
 
+void db_tx_rows(struct db_tx *tx, db_row_cb *row)
+{
+    tx->row = row;
+}
+
 void db_add(struct db_tx *tx, const char *sql, const struct db_param *params, size_t n)
 {
     BUG_ON(n > DB_MAX_PARAMS);
@@ -278,10 +283,29 @@ static void note_prepared(struct db *db)
     }
 }
 
+static enum db_awaited next_awaited(const struct db *db)
+{
+    return db->answers < db->awaited.n ? db->awaited.v[db->answers] : TO_OTHER;
+}
+
+/* The answer to one statement begins: libpq wants to know now how it shall come. */
+static void begin_answer(struct db *db)
+{
+    if (db->flying && db->flying->row && next_awaited(db) == TO_STMT)
+        PQsetSingleRowMode(db->conn);
+}
+
+static void take_row(struct db *db, PGresult *r)
+{
+    if (db->flying)
+        db->flying->row(db->flying->arg, db->flying->results.n, r);
+    PQclear(r);
+}
+
 static void take_answer(struct db *db, PGresult *r)
 {
     struct db_tx *tx = db->flying;
-    enum db_awaited to = db->answers < db->awaited.n ? db->awaited.v[db->answers] : TO_OTHER;
+    enum db_awaited to = next_awaited(db);
     ExecStatusType s = PQresultStatus(r);
     bool good = s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_EMPTY_QUERY;
     db->answers++;
@@ -378,9 +402,13 @@ void tx_readable(struct db *db)
 {
     while (db->state == DBS_UP && (db->flying || db->rolling) && !PQisBusy(db->conn)) {
         PGresult *r = PQgetResult(db->conn);
-        if (!r)
-            continue; /* separates the answers of two statements */
-        if (PQresultStatus(r) == PGRES_PIPELINE_SYNC) {
+        if (!r) { /* separates the answers of two statements */
+            begin_answer(db);
+            continue;
+        }
+        if (PQresultStatus(r) == PGRES_SINGLE_TUPLE) {
+            take_row(db, r);
+        } else if (PQresultStatus(r) == PGRES_PIPELINE_SYNC) {
             PQclear(r);
             take_sync(db);
         } else {

@@ -27,6 +27,7 @@ struct db_tx {
     size_t sent; /* of stmts */
     VEC(PGresult *) results;
     db_more_cb *more; /* NULL: all statements are there, or it has added them */
+    db_row_cb *row;   /* NULL: results keep their rows */
     bool asked;       /* `more` was called: what it decided must not be sent twice */
     bf_time deadline; /* a duration before db_submit, a monotonic time after it */
     int tries;

@@ -4,7 +4,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include <malloc.h>
 #include <stdio.h>
 
 #define LOAD_DEADLINE (120 * BF_SEC)
@@ -13,7 +12,8 @@ struct load {
     struct farm *farm;
     uint64_t epoch;
     unsigned kinds;
-    bool first; /* the one after a take-over: the clock comes before, IN_LOADED after the rows */
+    size_t jobs; /* rows of them */
+    bool first;  /* the one after a take-over: the clock comes before, IN_LOADED after the rows */
 };
 
 static void on_site(void *arg, const struct site_row *s)
@@ -73,32 +73,60 @@ static void add_loads(struct db_tx *tx, unsigned kinds, const pg_ids *images, co
         st_load_jobs(tx, jobs);
 }
 
-/* In the order in which add_loads asked. */
-static void feed(struct farm *f, const struct load *l, const struct db_reply *r)
+static void feed_one(struct load *l, unsigned kind, const PGresult *row)
 {
-    size_t i = l->first ? 1 : 0;
-    if (l->kinds & ROWS_SITES)
-        st_each_site(r->result[i++], on_site, f);
-    if (l->kinds & ROWS_WORKERS)
-        st_each_worker(r->result[i++], on_worker, f);
-    if (l->kinds & ROWS_BASES)
-        st_each_base(r->result[i++], on_base, f);
-    if (l->kinds & ROWS_IMAGES)
-        st_each_image(r->result[i++], on_image, f);
-    if (l->kinds & ROWS_JOBS)
-        st_each_job(r->result[i++], on_job, f);
+    struct farm *f = l->farm;
+    switch (kind) {
+    case ROWS_SITES:
+        st_each_site(row, on_site, f);
+        break;
+    case ROWS_WORKERS:
+        st_each_worker(row, on_worker, f);
+        break;
+    case ROWS_BASES:
+        st_each_base(row, on_base, f);
+        break;
+    case ROWS_IMAGES:
+        st_each_image(row, on_image, f);
+        break;
+    default:
+        st_each_job(row, on_job, f);
+        l->jobs++;
+    }
 }
 
-static void loaded(struct farm *f, const struct db_reply *r)
+/* The kind of the statement with that number, in the order in which add_loads asked. */
+static unsigned kind_of(unsigned kinds, size_t stmt)
 {
+    static const unsigned order[] = {ROWS_SITES, ROWS_WORKERS, ROWS_BASES, ROWS_IMAGES, ROWS_JOBS};
+    size_t i = 0;
+    while (!(kinds & order[i]) || stmt--)
+        i++;
+    return order[i];
+}
+
+static void on_row(void *arg, size_t stmt, const PGresult *row)
+{
+    struct load *l = arg;
+    struct farm *f = l->farm;
+    if (l->epoch != f->epoch)
+        return;
+    if (l->first && stmt == 0)
+        f->offset = st_read_i64(row) - clock_mono();
+    else
+        feed_one(l, kind_of(l->kinds, l->first ? stmt - 1 : stmt), row);
+}
+
+static void loaded(const struct load *l)
+{
+    struct farm *f = l->farm;
     char term[24];
     farm_step(f, &(struct input){.type = IN_LOADED});
     f->state = FARM_ON;
     snprintf(term, sizeof term, "%lld", (long long)f->term);
     char jobs[24];
-    snprintf(jobs, sizeof jobs, "%d", PQntuples(r->result[r->n - 1]));
+    snprintf(jobs, sizeof jobs, "%zu", l->jobs);
     log_info("loaded", "term", term, "jobs", jobs);
-    malloc_trim(0); /* answers of a big farm are large, once */
     f->cfg.on_loaded(f->cfg.arg);
 }
 
@@ -115,18 +143,12 @@ static bool read_ended(const struct load *l, const struct db_reply *r)
     return false;
 }
 
-static void on_rows(void *arg, const struct db_reply *r)
+static void on_all(void *arg, const struct db_reply *r)
 {
     struct load l = *(struct load *)arg;
-    struct farm *f = l.farm;
     free(arg);
-    if (!read_ended(&l, r))
-        return;
-    if (l.first)
-        f->offset = st_read_i64(r->result[0]) - clock_mono();
-    feed(f, &l, r);
-    if (l.first)
-        loaded(f, r);
+    if (read_ended(&l, r) && l.first)
+        loaded(&l);
 }
 
 static struct load *load_new(struct farm *f, unsigned kinds)
@@ -148,7 +170,8 @@ void farm_load(struct farm *f)
     add_loads(tx, all, NULL, NULL);
     db_tx_deadline(tx, LOAD_DEADLINE);
     f->flying = true;
-    db_submit(tx, on_rows, l);
+    db_tx_rows(tx, on_row);
+    db_submit(tx, on_all, l);
 }
 
 bool farm_wants_rows(const struct farm *f)
@@ -204,7 +227,8 @@ void farm_read_rows(struct farm *f)
     db_tx_deadline(tx, LOAD_DEADLINE);
     wanted_clear(w);
     f->flying = true;
-    db_submit(tx, on_rows, l);
+    db_tx_rows(tx, on_row);
+    db_submit(tx, on_all, l);
 }
 
 void farm_fetch(struct farm *f, unsigned rows)
