@@ -223,7 +223,7 @@ void jobs_bury(struct world *w)
         queue_put(w, j->queue);
         if (!job_has_arch(j))
             free(j->archs);
-        slab_put(&w->job_slab, j);
+        slab_put(&w->job_slab[j->kind], j);
     }
     w->grave.n = kept;
 }
@@ -376,7 +376,7 @@ static void take_fields(struct job *j, const struct job_row *row, bf_time now)
 
 static void new_job(struct world *w, const struct job_row *row, struct slot *slot)
 {
-    struct job *j = slab_get(&w->job_slab);
+    struct job *j = slab_get(&w->job_slab[row->kind]);
     j->id = row->id;
     j->kind = (uint8_t)row->kind;
     j->state = (uint8_t)row->state;

@@ -291,7 +291,8 @@ struct world *world_new(const struct brain_config *config)
     list_init(&w->buckets);
     list_init(&w->classes);
     list_init(&w->pools);
-    w->job_slab.size = sizeof(struct job);
+    for (size_t i = 0; i < ARRAY_SIZE(w->job_slab); i++)
+        w->job_slab[i].size = sizeof(struct job);
     w->lease_slab.size = sizeof(struct lease);
     w->image_slab.size = sizeof(struct image);
     w->group_slab.size = sizeof(struct group);
@@ -361,7 +362,7 @@ static void free_job(struct world *w, struct job *j)
         slab_put(&w->lease_slab, j->lease);
     if (!job_has_arch(j))
         free(j->archs);
-    slab_put(&w->job_slab, j);
+    slab_put(&w->job_slab[j->kind], j);
 }
 
 static void free_maps(struct world *w)
@@ -385,7 +386,8 @@ static void free_maps(struct world *w)
     idmap_release(&w->mades);
     free_sites(w);
     free_names(w);
-    slab_release(&w->job_slab);
+    for (size_t i = 0; i < ARRAY_SIZE(w->job_slab); i++)
+        slab_release(&w->job_slab[i]);
     slab_release(&w->lease_slab);
     slab_release(&w->image_slab);
     slab_release(&w->group_slab);

@@ -20,13 +20,13 @@
 
 #include "common/base/list.h"
 #include "common/base/map.h"
+#include "common/base/slab.h"
 #include "common/base/vec.h"
 #include "scheduler/core/brain.h"
 #include "scheduler/core/heap.h"
 #include "scheduler/core/idmap.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/links.h"
-#include "scheduler/core/slab.h"
 
 /* Capability names, sorted, each once. */
 struct names {
@@ -310,8 +310,9 @@ struct world {
     bool committed; /* a transaction is durable, and nothing was made of it yet */
     bool listened;  /* for a full lease since then */
     bf_time loaded_at;
-    struct effects *out; /* of the step under way */
-    struct slab job_slab, lease_slab, image_slab, group_slab;
+    struct effects *out;                  /* of the step under way */
+    struct slab job_slab[JOB_MIRROR + 1]; /* by kind: builds go before their tests */
+    struct slab lease_slab, image_slab, group_slab;
     struct str *scratch; /* of keys.c */
 
     struct map sites;
