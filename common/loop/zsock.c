@@ -10,9 +10,11 @@ enum { BATCH = 64, DEFAULT_HWM = 1000 };
 /* libzmq's limit is on frames as encrypted: 33 bytes more than the message's part. */
 enum { CURVE_OVERHEAD = 33 };
 
-/* Of all sockets. The handshake limit ends connections that say nothing; heartbeats (only of the
- * side that connects: a round trip costs the server's I/O thread) find a link that is cut without a
- * word, and their TTL tells the server to forget a client that went silent. Milliseconds. */
+/* Of all sockets, milliseconds and seconds. The handshake limit ends connections that say nothing;
+ * keepalives tell the server of a client that went silent. Heartbeats find a link that is cut
+ * without a word: only of the side that connects, since a round trip costs the server's I/O thread,
+ * rare for the same reason, and without a TTL, for which the server would keep timers: libzmq walks
+ * all of them whenever one of thousands of clients says something. */
 static const struct {
     int option, value;
 } common_options[] =
@@ -20,15 +22,14 @@ static const struct {
         {ZMQ_LINGER, 0},
         {ZMQ_HANDSHAKE_IVL, 10000},
         {ZMQ_TCP_KEEPALIVE, 1},
-        {ZMQ_TCP_KEEPALIVE_IDLE, 60},
+        {ZMQ_TCP_KEEPALIVE_IDLE, 30},
         {ZMQ_TCP_KEEPALIVE_INTVL, 10},
         {ZMQ_TCP_KEEPALIVE_CNT, 3},
 },
   dealer_options[] = {
       {ZMQ_IMMEDIATE, 1}, /* nothing is queued for a peer that is not there */
       {ZMQ_RECONNECT_IVL, 200},   {ZMQ_RECONNECT_IVL_MAX, 10000},
-      {ZMQ_HEARTBEAT_IVL, 15000}, {ZMQ_HEARTBEAT_TIMEOUT, 20000},
-      {ZMQ_HEARTBEAT_TTL, 60000},
+      {ZMQ_HEARTBEAT_IVL, 30000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000},
 };
 
 static int set_int(void *zmq, int option, int value)
