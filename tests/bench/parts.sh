@@ -198,13 +198,16 @@ traffic_of_one() {
 }
 sum_of() { cat "$T"/swarm-*.json | sed -n "s/.*\"$1\":\\([0-9]*\\).*/\\1/p" | awk '{ n += $1 } END { print n }'; }
 
-# As many peers and messages, and nothing but a socket.
+# As many peers and messages, and nothing but a socket; then a socket with an authenticator.
 bare_router() {
-    local n=$1 line kib
-    line=$("$BIN/bench_router" "$n" "$ROUNDS" "$ASK" "$ANSWER") || fail "bench_router"
-    kib=$(($(member "$line" rss_kib) - $(member "$line" rss_before_kib)))
-    emit_as router "peers=$n" idle_rss MiB "$(calc "$kib / 1024")"
-    emit_as router "peers=$n" idle_rss_per_peer KiB "$(calc "$kib / $n")"
+    local n=$1 with line kib
+    for with in '' zap; do
+        line=$("$BIN/bench_router" "$n" "$ROUNDS" "$ASK" "$ANSWER" "$idle_seconds" $with) || fail "bench_router"
+        kib=$(($(member "$line" rss_kib) - $(member "$line" rss_before_kib)))
+        emit_as router "peers=$n${with:+,$with}" idle_rss MiB "$(calc "$kib / 1024")"
+        emit_as router "peers=$n${with:+,$with}" idle_rss_per_peer KiB "$(calc "$kib / $n")"
+        emit_as router "peers=$n${with:+,$with}" idle_cpu percent "$(member "$line" idle_cpu)"
+    done
 }
 
 # ---- reader ----------------------------------------------------------------------------------------------------------------------

@@ -1,17 +1,20 @@
 /* router.c - bench_router: what a bare ROUTER with CURVE takes for N idle peers.
  *
- *     bench_router PEERS ROUNDS ASK_BYTES ANSWER_BYTES
+ *     bench_router PEERS ROUNDS ASK_BYTES ANSWER_BYTES SECONDS [zap]
  *
  * This process has one ROUTER with the socket options of ours (common/loop/zsock.c) and keeps
  * nothing about its peers; other processes have the peers, each a DEALER with a key pair of its
- * own. Each peer sends ROUNDS messages, the next one after the answer, and is silent from then on.
- * Prints one line of JSON: the resident memory of this process before anybody connected and at the
- * end.
+ * own. Each peer sends ROUNDS messages, the next one after the answer, and then one in 15 seconds.
+ * Prints one line of JSON: the resident memory of this process before anybody connected and when
+ * all was quiet, and its CPU in SECONDS of the latter, in percent of a core.
  *
- * There is no authenticator: whoever has the server's key may connect. */
+ * Without `zap` there is no authenticator: whoever has the server's key may connect. With it there
+ * is one (RFC 27) that lets everybody in: what libzmq keeps of each peer's question. */
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -22,11 +25,13 @@
 
 #define PEERS_PER_PROCESS 500 /* a context has room for 1,023 sockets */
 #define CONTROL_HWM 16
-#define QUIET_MS 2000
+#define MAX_BYTES (1 << 20)
+#define BEAT_US 15000000
 #define GIVE_UP_MS 120000
 
 struct load {
-    int64_t peers, rounds, ask, answer;
+    int64_t peers, rounds, ask, answer, seconds;
+    bool zap;
     char server_public[41], server_secret[41];
     char endpoint[64];
 };
@@ -113,14 +118,52 @@ static _Noreturn void play_peers(const struct load *l, int64_t n, int here)
         if (round == 0 && write(here, "", 1) != 1)
             die("write");
     }
-    for (;;)
-        pause();
+    for (int64_t i = 0;; i = (i + 1) % n) {
+        usleep((useconds_t)(BEAT_US / n));
+        if (zmq_send(peer[i], ask, (size_t)l->ask, 0) < 0 ||
+            zmq_recv(peer[i], answer, (size_t)l->answer, 0) < 0)
+            die("a heartbeat");
+    }
 }
 
 /* ---- the router ------------------------------------------------------------------------------ */
 
+/* Version, request id and what nobody looks at; version, request id, status, text, user, metadata.
+ */
+static void *authenticate(void *zap)
+{
+    for (;;) {
+        char version[8], request[64], rest[256];
+        int more = 1, n = zmq_recv(zap, version, sizeof version, 0);
+        int r = zmq_recv(zap, request, sizeof request, 0);
+        size_t size = sizeof more;
+        while (n >= 0 && r >= 0 && more) {
+            if (zmq_recv(zap, rest, sizeof rest, 0) < 0 ||
+                zmq_getsockopt(zap, ZMQ_RCVMORE, &more, &size))
+                die("authenticator");
+        }
+        if (n < 0 || r < 0 || zmq_send(zap, "1.0", 3, ZMQ_SNDMORE) < 0 ||
+            zmq_send(zap, request, (size_t)r, ZMQ_SNDMORE) < 0 ||
+            zmq_send(zap, "200", 3, ZMQ_SNDMORE) < 0 || zmq_send(zap, "OK", 2, ZMQ_SNDMORE) < 0 ||
+            zmq_send(zap, "peer", 4, ZMQ_SNDMORE) < 0 || zmq_send(zap, "", 0, 0) < 0)
+            die("authenticator");
+    }
+    return NULL;
+}
+
+static void authenticator_start(void *context)
+{
+    pthread_t thread;
+    void *zap = zmq_socket(context, ZMQ_REP);
+    if (!zap || zmq_bind(zap, "inproc://zeromq.zap.01") ||
+        pthread_create(&thread, NULL, authenticate, zap))
+        die("authenticator");
+}
+
 static void *router_new(void *context, struct load *l)
 {
+    if (l->zap)
+        authenticator_start(context);
     size_t n = sizeof l->endpoint;
     void *zmq = zmq_socket(context, ZMQ_ROUTER);
     if (!zmq || zmq_curve_keypair(l->server_public, l->server_secret))
@@ -128,6 +171,8 @@ static void *router_new(void *context, struct load *l)
     set_options(zmq, common_options, ARRAY_SIZE(common_options));
     set_options(zmq, router_options, ARRAY_SIZE(router_options));
     set_key(zmq, ZMQ_CURVE_SECRETKEY, l->server_secret);
+    if (l->zap && zmq_setsockopt(zmq, ZMQ_ZAP_DOMAIN, "bench", 5))
+        die("the domain");
     if (zmq_bind(zmq, "tcp://127.0.0.1:*") ||
         zmq_getsockopt(zmq, ZMQ_LAST_ENDPOINT, l->endpoint, &n))
         die("bind");
@@ -144,27 +189,32 @@ static void answer_one(void *router, char *ask, const struct load *l, const char
         die("answer");
 }
 
-/* Until all was asked, and then nothing came for a while. */
-static void serve(void *router, const struct load *l)
+static void answer_next(void *router, const struct load *l)
 {
-    char *ask = xcalloc(1, (size_t)l->ask), *answer = xcalloc(1, (size_t)l->answer);
+    static char ask[MAX_BYTES], answer[MAX_BYTES];
     zmq_pollitem_t item = {.socket = router, .events = ZMQ_POLLIN};
-    int64_t left = l->peers * l->rounds;
-    for (;;) {
-        int rc = zmq_poll(&item, 1, left > 0 ? GIVE_UP_MS : QUIET_MS);
-        if (rc < 0)
-            die("poll");
-        if (rc == 0)
-            break;
-        answer_one(router, ask, l, answer);
-        left--;
-    }
-    free(ask);
-    free(answer);
-    if (left != 0) {
-        fprintf(stderr, "bench_router: %lld messages are missing\n", (long long)left);
+    int rc = zmq_poll(&item, 1, GIVE_UP_MS);
+    if (rc < 0)
+        die("poll");
+    if (rc == 0) {
+        fprintf(stderr, "bench_router: messages are missing\n");
         _exit(1);
     }
+    answer_one(router, ask, l, answer);
+}
+
+/* Percent of a core. */
+static double idle_cpu(void *router, const struct load *l)
+{
+    struct timespec cpu0, cpu;
+    bf_time began = clock_mono(), now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu0);
+    do
+        answer_next(router, l);
+    while ((now = clock_mono()) < began + l->seconds * BF_SEC);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    double used = (double)(cpu.tv_sec - cpu0.tv_sec) * 1e9 + (double)(cpu.tv_nsec - cpu0.tv_nsec);
+    return used * 100 / ((double)(now - began) * (1e9 / (double)BF_SEC));
 }
 
 static long rss_kib(void)
@@ -232,10 +282,11 @@ static void raise_limits(void)
 int main(int argc, char **argv)
 {
     struct load l = {0};
-    if (argc != 5 || parse_i64(argv[1], 1, 20000, &l.peers) ||
-        parse_i64(argv[2], 1, 100000, &l.rounds) || parse_i64(argv[3], 1, 1 << 20, &l.ask) ||
-        parse_i64(argv[4], 1, 1 << 20, &l.answer)) {
-        fprintf(stderr, "usage: bench_router PEERS ROUNDS ASK_BYTES ANSWER_BYTES\n");
+    l.zap = argc == 7 && strcmp(argv[6], "zap") == 0;
+    if (argc != (l.zap ? 7 : 6) || parse_i64(argv[1], 1, 20000, &l.peers) ||
+        parse_i64(argv[2], 1, 100000, &l.rounds) || parse_i64(argv[3], 1, MAX_BYTES, &l.ask) ||
+        parse_i64(argv[4], 1, MAX_BYTES, &l.answer) || parse_i64(argv[5], 1, 3600, &l.seconds)) {
+        fprintf(stderr, "usage: bench_router PEERS ROUNDS ASK_BYTES ANSWER_BYTES SECONDS [zap]\n");
         return 2;
     }
     pid_t starter;
@@ -245,9 +296,12 @@ int main(int argc, char **argv)
     long before = rss_kib();
     if (write(to_starter, &l, sizeof l) != (ssize_t)sizeof l)
         die("start");
-    serve(router, &l);
-    printf("{\"peers\":%lld,\"rounds\":%lld,\"rss_before_kib\":%ld,\"rss_kib\":%ld}\n",
-           (long long)l.peers, (long long)l.rounds, before, rss_kib());
+    for (int64_t left = l.peers * l.rounds; left > 0; left--)
+        answer_next(router, &l);
+    double cpu = idle_cpu(router, &l);
+    printf("{\"peers\":%lld,\"rounds\":%lld,\"rss_before_kib\":%ld,\"rss_kib\":%ld,"
+           "\"idle_cpu\":%.2f}\n",
+           (long long)l.peers, (long long)l.rounds, before, rss_kib(), cpu);
     fflush(stdout);
     kill(starter, SIGKILL);
     waitpid(starter, NULL, 0);
