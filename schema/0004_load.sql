@@ -36,37 +36,43 @@ BEGIN
          WHERE f.id = job_id);
 END $$;
 
-CREATE FUNCTION farm.load_images(ids bigint[])
-RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text, recipe text, tests_key text, passing_digest text,
-               passing_repository text, parents bigint[], bases bigint[], removed boolean, barred boolean, repo_weight int, build_ms int, test_ms int) LANGUAGE sql STABLE AS $$
-    WITH asked AS (
-        SELECT unnest(ids) AS id
-        UNION
-        SELECT a.id FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id
-         WHERE ids IS NULL AND a.removed_at IS NULL AND i.removed_at IS NULL
+CREATE FUNCTION farm.current_images() RETURNS bigint[] LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(c.id), '{}') FROM (
+        SELECT a.id FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id WHERE a.removed_at IS NULL AND i.removed_at IS NULL
         UNION
         SELECT a.id FROM farm.job j JOIN farm.image_arch a ON a.image_id = j.image_id
-         WHERE ids IS NULL AND j.ended_at IS NULL
-           AND (a.id = j.image_arch_id OR (j.image_arch_id IS NULL AND a.removed_at IS NULL))
-    )
-    SELECT a.id, i.id, p.slug || ':' || i.name || '@' || r.name, p.id, a.arch, a.recipe, a.tests_key, a.passing_digest, a.passing_repository,
-           ARRAY(SELECT e.parent_arch_id FROM farm.image_parent e WHERE e.image_arch_id = a.id ORDER BY 1),
-           ARRAY(SELECT e.base_id FROM farm.image_base e WHERE e.image_arch_id = a.id ORDER BY 1),
-           a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL, coalesce(i.spec->'publish'->>'when' = 'never', false),
-           p.weight, coalesce(t.build, 0), coalesce(t.test, 0)
-      FROM asked q
-      JOIN farm.image_arch a ON a.id = q.id
-      JOIN farm.image i ON i.id = a.image_id
-      JOIN farm.ref r ON r.id = i.ref_id
-      JOIN farm.repo p ON p.id = r.repo_id
-     CROSS JOIN LATERAL (       -- what the last three of each took; the brain goes on from there
-          SELECT avg(n.ms) FILTER (WHERE n.kind = 'build')::int AS build, avg(n.ms) FILTER (WHERE n.kind = 'test')::int AS test
-            FROM (VALUES ('build'), ('test')) k (kind)
-           CROSS JOIN LATERAL (SELECT k.kind, least(extract(epoch FROM s.finished_at - coalesce(s.started_at, s.leased_at)) * 1000, 2000000000) AS ms
-                                 FROM farm.job_fixed f JOIN farm.job_state s ON s.id = f.id
-                                WHERE f.image_arch_id = a.id AND f.kind = k.kind AND s.outcome = 'succeeded' ORDER BY f.id DESC LIMIT 3) n) t
-     ORDER BY a.id
+         WHERE j.ended_at IS NULL AND (a.id = j.image_arch_id OR (j.image_arch_id IS NULL AND a.removed_at IS NULL))) c
 $$;
+
+-- ids NULL: all that are wanted, and all that a job lives of.
+CREATE FUNCTION farm.load_images(ids bigint[])
+RETURNS TABLE (id bigint, image_id bigint, name text, repo_id bigint, arch text, recipe text, tests_key text, passing_digest text,
+               passing_repository text, parents bigint[], bases bigint[], removed boolean, barred boolean, repo_weight int, build_ms int, test_ms int) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    asked constant bigint[] := coalesce(ids, farm.current_images());
+BEGIN
+    RETURN QUERY
+    SELECT m.* FROM unnest(asked) q (id)
+     CROSS JOIN LATERAL (
+        SELECT a.id, i.id, p.slug || ':' || i.name || '@' || r.name, p.id, a.arch, a.recipe::text, a.tests_key::text, a.passing_digest::text, a.passing_repository,
+               ARRAY(SELECT e.parent_arch_id FROM farm.image_parent e WHERE e.image_arch_id = a.id ORDER BY 1),
+               ARRAY(SELECT e.base_id FROM farm.image_base e WHERE e.image_arch_id = a.id ORDER BY 1),
+               a.removed_at IS NOT NULL OR i.removed_at IS NOT NULL, coalesce(i.spec->'publish'->>'when' = 'never', false),
+               p.weight, coalesce(t.build, 0), coalesce(t.test, 0)
+          FROM farm.image_arch a
+          JOIN farm.image i ON i.id = a.image_id
+          JOIN farm.ref r ON r.id = i.ref_id
+          JOIN farm.repo p ON p.id = r.repo_id
+         CROSS JOIN LATERAL (       -- what the last three of each took; the brain goes on from there
+              SELECT avg(n.ms) FILTER (WHERE n.kind = 'build')::int AS build, avg(n.ms) FILTER (WHERE n.kind = 'test')::int AS test
+                FROM (VALUES ('build'), ('test')) k (kind)
+               CROSS JOIN LATERAL (SELECT k.kind, least(extract(epoch FROM s.finished_at - coalesce(s.started_at, s.leased_at)) * 1000, 2000000000) AS ms
+                                     FROM farm.job_fixed f JOIN farm.job_state s ON s.id = f.id
+                                    WHERE f.image_arch_id = a.id AND f.kind = k.kind AND s.outcome = 'succeeded' ORDER BY f.id DESC LIMIT 3) n) t
+         WHERE a.id = q.id OFFSET 0) m
+     ORDER BY q.id;
+END $$;
 
 CREATE FUNCTION farm.load_bases()
 RETURNS TABLE (id bigint, reference text, arch text, digest text, error text) LANGUAGE sql STABLE AS $$
@@ -124,10 +130,8 @@ RETURNS TABLE (id bigint, kind text, image_id bigint, image_arch_id bigint, imag
                ready_at_us bigint, attempts int, losses int, digest text, fail_class text, attempt_id uuid, worker_id bigint, boot_id uuid,
                started boolean, rerun boolean, created_at_us bigint, memory_mib int) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
+DECLARE
+    asked constant bigint[] := coalesce(ids, ARRAY(SELECT farm.current_jobs()));
 BEGIN
-    IF ids IS NULL THEN
-        RETURN QUERY SELECT j.* FROM farm.job_row j WHERE j.id IN (SELECT farm.current_jobs()) ORDER BY j.id;
-    ELSE
-        RETURN QUERY SELECT j.* FROM farm.job_row j WHERE j.id = ANY (ids) ORDER BY j.id;
-    END IF;
+    RETURN QUERY SELECT j.* FROM unnest(asked) q (id) CROSS JOIN LATERAL (SELECT r.* FROM farm.job_row r WHERE r.id = q.id OFFSET 0) j ORDER BY q.id;
 END $$;

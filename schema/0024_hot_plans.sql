@@ -3,7 +3,7 @@
 -- A session plans a statement once and keeps the plan. A leader that begins on an empty farm sees tables of a page, plans to read them whole, and
 -- goes on to do so for each job of a turn when they hold thousands of rows: no ANALYZE can come between the rows of one transaction. Nor may it begin with
 -- all rows of a state that was rare when ANALYZE looked, and compare each with each of the turn: what changes rows in some state only looks up the
--- place (ctid) of each by its key first, behind an OFFSET 0 that the planner does not look through.
+-- place (ctid) of each by its key first, behind an OFFSET 0 that the planner does not look through; and what reads rows reads them one by one (LATERAL).
 DO $$
 DECLARE
     hot record;
@@ -11,7 +11,7 @@ BEGIN
     FOR hot IN
         SELECT p.oid::regprocedure AS name FROM pg_proc p
          WHERE p.pronamespace = 'farm'::regnamespace
-           AND p.proname IN ('make_ready', 'retry_ready', 'claim', 'work', 'start', 'succeed', 'finish', 'lose', 'set_waiting', 'explain_wait', 'end_jobs', 'reopen', 'command_take', 'load_taken')
+           AND p.proname IN ('make_ready', 'retry_ready', 'claim', 'work', 'start', 'succeed', 'finish', 'lose', 'set_waiting', 'explain_wait', 'end_jobs', 'reopen', 'command_take', 'load_taken', 'load_images', 'load_jobs')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off', hot.name);
         EXECUTE format('ALTER FUNCTION %s SET work_mem = ''64MB''', hot.name);
