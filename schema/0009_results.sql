@@ -58,12 +58,12 @@ BEGIN
                j.repository, p.ordered, l.lost, g.gone, u.result)::farm.outcome ORDER BY u.ord)
       INTO judged
       FROM unnest(attempts, workers, results, next_states, reasons, not_before_us) WITH ORDINALITY u (attempt, worker, result, next, reason, not_before, ord)
-      LEFT JOIN farm.attempt t ON t.job_id = farm.job_of(u.attempt) AND t.id = u.attempt
-      LEFT JOIN farm.job j ON j.id = t.job_id
+      LEFT JOIN LATERAL (SELECT f.* FROM farm.attempt f WHERE f.job_id = farm.job_of(u.attempt) AND f.id = u.attempt OFFSET 0) t ON true
+      LEFT JOIN LATERAL (SELECT f AS whole, f.* FROM farm.job f WHERE f.id = t.job_id OFFSET 0) j ON true
      CROSS JOIN LATERAL (SELECT min(e.value->>'digest') AS ordered FROM jsonb_each(coalesce(j.pins, '{}')) e WHERE j.kind <> 'build') p
      CROSS JOIN LATERAL (SELECT CASE WHEN u.result->>'outcome' = 'failed' AND u.result->>'code' IN ('digest-gone', 'base-not-found')
                                      THEN coalesce(substring(u.result->>'message' FROM 'sha256:[0-9a-f]{64}'), p.ordered) END AS lost) l
-     CROSS JOIN LATERAL (SELECT farm.lost_what(j, l.lost, p.ordered) AS what) w
+     CROSS JOIN LATERAL (SELECT farm.lost_what(j.whole, l.lost, p.ordered) AS what) w
      -- What was made again is lost again: the registry is at fault, and another chain would go the same way.
      CROSS JOIN LATERAL (SELECT CASE WHEN j.because = 'gone' AND w.what IN ('result', 'parent') THEN 'again' ELSE w.what END AS gone) g;
 
@@ -277,7 +277,7 @@ BEGIN
         SELECT u.*, t.job_id,
                CASE WHEN t.id IS NULL THEN 'unknown' WHEN t.ended_at IS NULL THEN 'ok' WHEN t.outcome = 'lost' THEN 'duplicate' ELSE 'fenced' END AS status
           FROM unnest(attempts, next_states, reasons, not_before_us) WITH ORDINALITY u (id, next, reason, not_before, ord)
-          LEFT JOIN farm.attempt t ON t.job_id = farm.job_of(u.id) AND t.id = u.id
+          LEFT JOIN LATERAL (SELECT f.* FROM farm.attempt f WHERE f.job_id = farm.job_of(u.id) AND f.id = u.id OFFSET 0) t ON true
     ), abandoned AS (
         UPDATE farm.release r SET state = 'abandoned' FROM asked q
          WHERE r.job_id = q.job_id AND r.state = 'publishing' AND q.status = 'ok' AND q.next = 'failed'
@@ -289,7 +289,8 @@ BEGIN
                ready_at = CASE WHEN q.next = 'ready' THEN now() ELSE j.ready_at END, fail_class = CASE WHEN q.next = 'failed' THEN 'infra' END,
                ended_at = CASE WHEN q.next = 'failed' THEN now() END,
                outcome = 'lost', next_state = q.next, actor = 'scheduler', class = 'infra', code = 'lost', finished_at = now(), finished_seq = nextval('farm.event_seq')
-          FROM asked q WHERE j.id = q.job_id AND q.status = 'ok'
+          FROM asked q CROSS JOIN LATERAL (SELECT o.ctid FROM farm.job_state o WHERE o.id = q.job_id OFFSET 0) k
+         WHERE j.ctid = k.ctid AND q.status = 'ok'
     )
     SELECT q.id, q.status FROM asked q ORDER BY q.ord;
 END $$;
