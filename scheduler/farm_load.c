@@ -6,7 +6,8 @@
 #include "common/base/log.h"
 #include <stdio.h>
 
-#define LOAD_DEADLINE (120 * BF_SEC)
+/* A million jobs and their images take a minute or two. */
+#define LOAD_DEADLINE (600 * BF_SEC)
 
 struct load {
     struct farm *farm;
@@ -166,6 +167,7 @@ void farm_load(struct farm *f)
     struct load *l = load_new(f, all);
     struct db_tx *tx = db_tx_new(f->db, DB_SNAPSHOT);
     l->first = true;
+    st_patience(tx);
     st_now(tx);
     add_loads(tx, all, NULL, NULL);
     db_tx_deadline(tx, LOAD_DEADLINE);

@@ -42,6 +42,11 @@ void st_few_rows(struct db_tx *tx, bool few)
                   : "set local plan_cache_mode = auto");
 }
 
+void st_patience(struct db_tx *tx)
+{
+    db_do(tx, "set local statement_timeout = 0");
+}
+
 void st_lead(struct db_tx *tx, const char *holder)
 {
     call_text(tx, "select farm.evict($1::text)", holder);
