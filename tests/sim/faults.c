@@ -160,6 +160,18 @@ static void drain_or_resume(struct sim *s)
     operator_asks(s, s->db.workers[worker].drained ? IN_RESUME : IN_DRAIN, worker);
 }
 
+static void set_slots(struct sim *s)
+{
+    int worker = any_node(s)->id;
+    s->db.workers[worker].slots_wanted = (unsigned)rnd_below(s, 3); /* 0: what it says itself */
+    sim_trace(s, "operator wants %u slots of worker %d", s->db.workers[worker].slots_wanted,
+              worker);
+    for (int i = 0; i < N_HUBS; i++) {
+        s->hubs[i].want_workers = true;
+        hub_wake(s, &s->hubs[i]);
+    }
+}
+
 static void change_slots(struct sim *s)
 {
     any_node(s)->slots = 1 + (unsigned)rnd_below(s, 3);
@@ -179,8 +191,10 @@ static void break_something(struct sim *s)
 
 static void people(struct sim *s)
 {
-    uint64_t what = rnd_below(s, 23);
-    if (what >= 20)
+    uint64_t what = rnd_below(s, 25);
+    if (what >= 23)
+        set_slots(s);
+    else if (what >= 20)
         change_mind(s);
     else if (what < 10)
         git_edit(s);

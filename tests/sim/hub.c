@@ -71,9 +71,19 @@ void hub_drop(struct sim *s, struct hub *h)
     vec_clear(&h->link_down);
     vec_clear(&h->want_jobs);
     vec_clear(&h->want_images);
-    h->want_bases = false;
+    h->want_bases = h->want_workers = false;
     h->commands_seen = 0;
     h->timer = 0;
+}
+
+static void check_claim(struct sim *s, const struct hub *h, const struct op *op)
+{
+    const struct worker *k = idmap_get(&h->world->workers, op->worker);
+    unsigned wanted = h->slots_wanted[op->worker];
+    unsigned slots = wanted && wanted < k->slots_said ? wanted : k->slots_said;
+    if (k->n_leases > slots)
+        sim_fail(s, "I7: worker %lld of %u slots gets a job as its number %u",
+                 (long long)op->worker, slots, k->n_leases);
 }
 
 /* The shell encodes a result at once, since the message does not live long enough. */
@@ -88,6 +98,8 @@ void hub_step(struct sim *s, struct hub *h, const struct input *in)
         trace_output(record, &h->effects, before, after);
     for (size_t i = before; i < h->effects.n_ops; i++) {
         struct op *op = &h->effects.ops[i];
+        if (op->type == OP_CLAIM)
+            check_claim(s, h, op);
         if (op->cookie)
             op->cookie = xmemdup(op->cookie, sizeof(struct wire_result));
     }
@@ -269,7 +281,7 @@ static void turn(struct sim *s, struct hub *h)
     }
     if (!h->planning && git_is_pushed(s))
         begin_plan(s, h);
-    bool rows = h->want_jobs.n || h->want_images.n || h->want_bases;
+    bool rows = h->want_jobs.n || h->want_images.n || h->want_bases || h->want_workers;
     if (rows && !h->effects.n_ops) {
         hub_read(s, h, false);
         return;

@@ -5,7 +5,7 @@ struct rows {
     struct hub *hub;
     uint64_t epoch;
     bool first, taken, failed;
-    bool all_bases;
+    bool workers;
     struct ids jobs, images; /* asked for */
     VEC(struct job_row) job;
     VEC(struct t_arch) arch;
@@ -83,7 +83,7 @@ static void snapshot(struct sim *s, struct rows *r)
 
 /* ---- the arrival ----------------------------------------------------------------------------- */
 
-static void feed_first(struct sim *s, struct hub *h, const struct rows *r)
+static void feed_sites(struct sim *s, struct hub *h)
 {
     static const char *const names[] = {"", "hub", "acp-1", "acp-2"};
     for (int64_t i = 1; i <= N_SITES; i++) {
@@ -94,8 +94,14 @@ static void feed_first(struct sim *s, struct hub *h, const struct rows *r)
                                .grace = GRACE};
         hub_step(s, h, &(struct input){.type = IN_SITE, .site = &row});
     }
-    for (int i = 1; i <= s->n_nodes; i++)
+}
+
+static void feed_workers(struct sim *s, struct hub *h, const struct rows *r)
+{
+    for (int i = 1; i <= s->n_nodes; i++) {
+        h->slots_wanted[i] = r->worker[i].slots_wanted;
         hub_step(s, h, &(struct input){.type = IN_WORKER, .worker = &r->worker[i]});
+    }
 }
 
 static void feed_images(struct sim *s, struct hub *h, const struct rows *r)
@@ -125,7 +131,9 @@ static void feed_images(struct sim *s, struct hub *h, const struct rows *r)
 static void feed(struct sim *s, struct hub *h, const struct rows *r)
 {
     if (r->first)
-        feed_first(s, h, r);
+        feed_sites(s, h);
+    if (r->workers)
+        feed_workers(s, h, r);
     vec_for_each (i, &r->base)
         hub_step(s, h, &(struct input){.type = IN_BASE, .base = &r->base.v[i]});
     feed_images(s, h, r);
@@ -180,7 +188,8 @@ void hub_read(struct sim *s, struct hub *h, bool first)
     r->jobs = h->want_jobs;
     r->images = h->want_images;
     h->want_jobs = h->want_images = (struct ids){0};
-    h->want_bases = false;
+    r->workers = first || h->want_workers;
+    h->want_bases = h->want_workers = false;
     h->flying = true;
     sim_at_owned(s, s->now + rnd_time(s, BF_MSEC, 5 * BF_MSEC), read_step, r, rows_free);
 }

@@ -340,8 +340,9 @@ struct hub {
     size_t commands_seen;
     VEC(struct input) link_down;
     struct ids want_jobs, want_images;
-    bool want_bases;
-    bf_time timer; /* a wake-up is set for then */
+    bool want_bases, want_workers;
+    unsigned slots_wanted[MAX_NODES + 1]; /* by the rows that it was fed; 0: all */
+    bf_time timer;                        /* a wake-up is set for then */
 };
 void hub_start(struct sim *s, struct hub *h);
 void hub_stop(struct sim *s, struct hub *h);

@@ -14,6 +14,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@
 #define PEERS_PER_PROCESS 500 /* a context has room for 1,023 sockets */
 #define CONTROL_HWM 16
 #define MAX_BYTES (1 << 20)
-#define BEAT_US 15000000
+#define BEAT_MS 15000
 #define GIVE_UP_MS 120000
 
 struct load {
@@ -119,7 +120,7 @@ static _Noreturn void play_peers(const struct load *l, int64_t n, int here)
             die("write");
     }
     for (int64_t i = 0;; i = (i + 1) % n) {
-        usleep((useconds_t)(BEAT_US / n));
+        poll(NULL, 0, (int)(BEAT_MS / n));
         if (zmq_send(peer[i], ask, (size_t)l->ask, 0) < 0 ||
             zmq_recv(peer[i], answer, (size_t)l->answer, 0) < 0)
             die("a heartbeat");
