@@ -97,8 +97,9 @@ bool zap_work(struct zloop *z)
     zmq_msg_t frame[FRAMES];
     size_t n;
 
-    if (!z->zap.zmq || (n = receive(z->zap.zmq, frame)) == 0)
+    if (!zport_take_news(&z->zap) || (n = receive(z->zap.zmq, frame)) == 0)
         return false;
+    zport_touch(&z->zap);
     if (n > REQUEST_ID) {
         const char *user_id = decide(z, frame, n);
         if (z->zap.zmq) /* the callback may have closed everything */

@@ -1,8 +1,10 @@
 /* ZMQ_FD says only that something has changed, and says it once: whoever calls into libzmq
- * afterwards may take the news away. So nobody trusts it. work() asks every socket until none has
- * anything; it runs when a descriptor is readable, and before the loop sleeps whenever one of our
- * functions has called into libzmq since. It is bounded; what is left over is taken up after the
- * other handles of the loop had their turn. */
+ * afterwards, with the same socket, may take the news away. So nobody trusts it. work() asks every
+ * socket whose descriptor was readable, or with which one of our functions has called into libzmq
+ * since, until none has anything; it runs when a descriptor is readable, and before the loop sleeps
+ * whenever a socket is to be asked. It is bounded; what is left over is taken up after the other
+ * handles of the loop had their turn. Each question is a system call or two: sockets without news
+ * are left alone. */
 #include "common/base/mem.h"
 #include "common/loop/zloop_port.h"
 #include "common/loop/zsock.h"
@@ -43,6 +45,19 @@ static void on_port_closed(uv_handle_t *handle)
     zloop_handle_gone(p->z, p->owner);
 }
 
+void zport_touch(struct zport *p)
+{
+    p->news = p->z->news = true;
+}
+
+bool zport_take_news(struct zport *p)
+{
+    bool news = p->zmq && p->news;
+
+    p->news = false;
+    return news;
+}
+
 static bool work(struct zloop *z);
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -51,6 +66,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
+    zport_touch(p);
     work(p->z);
 }
 
@@ -65,7 +81,7 @@ void zport_open(struct zport *p, struct zloop *z, struct zsock *owner, void *zmq
         BUG("cannot watch a ZeroMQ socket"); /* as for any lack of kernel memory */
     p->poll.data = p;
     z->handles++;
-    z->dirty = true;
+    zport_touch(p);
 }
 
 void zport_close(struct zport *p)
@@ -77,8 +93,8 @@ void zport_close(struct zport *p)
     p->zmq = NULL;
 }
 
-/* One turn of every socket. true: somebody had something. Sockets are unlinked only by close
- * callbacks of the loop, so a callback here may close any of them. */
+/* One turn of every socket with news. true: somebody had something. Sockets are unlinked only by
+ * close callbacks of the loop, so a callback here may close any of them. */
 static bool round_of(struct zloop *z)
 {
     bool progress = zap_work(z);
@@ -98,17 +114,16 @@ static void on_idle(uv_idle_t *idle)
 /* true: something happened. */
 static bool work(struct zloop *z)
 {
-    bool more = true, any = false;
+    bool any = false;
 
     BUG_ON(z->working);
     z->working = true;
-    z->dirty = false;
-    for (int i = 0; i < ROUNDS && more && !z->closing; i++) {
-        more = round_of(z);
-        any = any || more;
+    for (int i = 0; i < ROUNDS && z->news && !z->closing; i++) {
+        z->news = false;
+        if (round_of(z))
+            any = true;
     }
     z->working = false;
-    z->dirty = z->dirty || more;
     return any;
 }
 
@@ -117,7 +132,7 @@ static bool work(struct zloop *z)
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct zloop *z = prepare->data;
-    bool any = z->dirty && work(z);
+    bool any = z->news && work(z);
 
     if (z->closing)
         return;

@@ -10,6 +10,7 @@ struct zport {
     struct zloop *z;
     struct zsock *owner; /* NULL: the zloop itself */
     void *zmq;           /* NULL: closed */
+    bool news;           /* it must be asked: see zloop.c */
     uv_poll_t poll;
 };
 
@@ -20,15 +21,21 @@ struct zloop {
     struct zport zap;
     zap_cb *zap_cb;
     void *zap_arg;
-    uv_prepare_t prepare; /* work() before the loop sleeps, when `dirty` */
+    uv_prepare_t prepare; /* work() before the loop sleeps, when there is news */
     uv_idle_t idle;       /* active: do not sleep, there is more */
     unsigned handles;     /* not yet closed */
     unsigned monitors;    /* made so far, for their names */
-    bool dirty, working, closing;
+    bool news;            /* of a port */
+    bool working, closing;
 };
 
 /* Watches `zmq`. */
 void zport_open(struct zport *p, struct zloop *z, struct zsock *owner, void *zmq);
+/* Something may have come to it: its descriptor says so, or one of our functions has called into
+ * libzmq with it, or not all was read. */
+void zport_touch(struct zport *p);
+/* Must it be asked? Not again, until it is touched. */
+bool zport_take_news(struct zport *p);
 /* Closes it; zloop.c frees the owner when the handle is gone. */
 void zport_close(struct zport *p);
 /* One handle of the loop, counted in z->handles, is closed; of `owner` where it is not NULL. */

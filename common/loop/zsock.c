@@ -110,7 +110,7 @@ static void on_retry(uv_timer_t *t)
     (void)zmq_disconnect(s->data.zmq, s->endpoint);
     if (zmq_connect(s->data.zmq, s->endpoint) < 0)
         uv_timer_start(t, on_retry, RETRY_MS, 0);
-    s->data.z->dirty = true;
+    zport_touch(&s->data);
 }
 
 static void on_retry_closed(uv_handle_t *handle)
@@ -223,7 +223,7 @@ int zsock_send(struct zsock *s, const struct zpart *part, size_t n, struct err *
     bool lost = false;
 
     BUG_ON(n == 0 || !s->data.zmq);
-    s->data.z->dirty = true;
+    zport_touch(&s->data);
     for (size_t i = 0; i < n; i++) {
         int flags = ZMQ_DONTWAIT | (i + 1 < n ? ZMQ_SNDMORE : 0);
         if (zmq_send(s->data.zmq, part[i].p, part[i].n, flags) >= 0)
@@ -276,6 +276,18 @@ static void deliver(struct zsock *s, zmq_msg_t *msg, size_t n)
     s->on_recv(s->arg, part, n, zmq_msg_gets(&msg[n - 1], "User-Id"));
 }
 
+/* libzmq may put off looking at its own news by a millisecond when one sends; asking for the events
+ * makes it look, so that who hears of a link can use it. */
+static void look(struct zsock *s)
+{
+    int events;
+    size_t len = sizeof events;
+
+    (void)zmq_getsockopt(s->data.zmq, ZMQ_EVENTS, &events, &len);
+}
+
+/* Until libzmq has nothing more, or the batch is full. Of a socket that is held it must at least
+ * take the news, or the descriptor would stay readable and the loop never sleep. */
 static bool receive_some(struct zsock *s)
 {
     zmq_msg_t msg[ZLOOP_MAX_PARTS];
@@ -291,6 +303,12 @@ static bool receive_some(struct zsock *s)
         }
         close_parts(msg, n);
     }
+    if (!s->data.zmq)
+        return true;
+    if (s->held)
+        look(s);
+    else if (count == s->batch)
+        zport_touch(&s->data);
     return count > 0;
 }
 
@@ -303,22 +321,13 @@ static const char *refusal(int event)
     return "the connection ended during the handshake";
 }
 
-/* libzmq may put off looking at its own news by a millisecond when one sends; asking for the events
- * makes it look, so that who hears of a link can use it. */
-static void settle(struct zsock *s)
-{
-    int events;
-    size_t len = sizeof events;
-
-    (void)zmq_getsockopt(s->data.zmq, ZMQ_EVENTS, &events, &len);
-}
-
 static void set_link(struct zsock *s, bool up)
 {
     if (s->up == up)
         return;
     s->up = up;
-    settle(s);
+    look(s);
+    zport_touch(&s->data);
     if (s->on_link)
         s->on_link(s->arg, up);
 }
@@ -370,8 +379,8 @@ static bool read_events(struct zsock *s)
 
 bool zsock_work(struct zsock *s)
 {
-    bool events = read_events(s);
-    bool messages = receive_some(s);
+    bool events = zport_take_news(&s->monitor) && read_events(s);
+    bool messages = zport_take_news(&s->data) && receive_some(s);
 
     return events || messages;
 }
@@ -379,7 +388,8 @@ bool zsock_work(struct zsock *s)
 void zsock_hold(struct zsock *s, bool hold)
 {
     s->held = hold;
-    s->data.z->dirty = s->data.z->dirty || !hold;
+    if (!hold)
+        zport_touch(&s->data);
 }
 
 const char *zsock_endpoint(const struct zsock *s)

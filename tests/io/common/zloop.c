@@ -170,6 +170,37 @@ Test(zloop, a_held_socket_hands_nothing_over_and_loses_nothing)
     pair_release(&f);
 }
 
+static void on_turn(uv_prepare_t *prepare)
+{
+    ++*(unsigned *)prepare->data;
+}
+
+/* What comes meanwhile makes the descriptor readable, and it must not stay so. */
+Test(zloop, a_held_socket_lets_the_loop_sleep)
+{
+    uv_timer_t timer;
+    uv_prepare_t prepare;
+    unsigned fired = 0, turns = 0;
+    struct pair f;
+
+    pair_up(&f);
+    zsock_hold(f.server.sock, true);
+    uv_prepare_init(&f.loop, &prepare);
+    prepare.data = &turns;
+    uv_prepare_start(&prepare, on_turn);
+    for (int i = 0; i < 3; i++)
+        cr_assert(send_text(f.client.sock, "x") == 0);
+    uv_timer_init(&f.loop, &timer);
+    timer.data = &fired;
+    uv_timer_start(&timer, on_timer, 100, 0);
+    pair_run(&f, &fired, 1);
+    uv_close((uv_handle_t *)&prepare, NULL);
+    cr_expect_lt(turns, 50, "%u turns", turns);
+    zsock_hold(f.server.sock, false);
+    pair_run(&f, &f.server.got, 3);
+    pair_release(&f);
+}
+
 static void close_both(struct end *end)
 {
     zsock_close(end->f->server.sock);
