@@ -309,13 +309,15 @@ static void take_answer(struct db *db, PGresult *r)
     ExecStatusType s = PQresultStatus(r);
     bool good = s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_EMPTY_QUERY;
     db->answers++;
-    if (s == PGRES_FATAL_ERROR)
+    if (s == PGRES_FATAL_ERROR && PQstatus(db->conn) != CONNECTION_BAD) /* else libpq made it */
         note_refusal(db, PQresultErrorField(r, PG_DIAG_SQLSTATE), PQresultErrorMessage(r));
     if (good && to == TO_COMMIT && strcmp(PQcmdStatus(r), "COMMIT") != 0)
         note_refusal(db, "", "COMMIT was answered with ROLLBACK");
     if (good && to == TO_PREPARE)
         note_prepared(db);
-    if (tx && good && to == TO_STMT)
+    if (tx && tx->row && good && to == TO_STMT && PQntuples(r)) /* libpq has given them as one */
+        tx->row(tx->arg, tx->results.n, r);
+    if (db->flying == tx && tx && good && to == TO_STMT)
         *vec_push(&tx->results) = r;
     else
         PQclear(r);

@@ -87,9 +87,10 @@ void db_tx_deadline(struct db_tx *tx, bf_time deadline);
  * sessions that are idle in a transaction runs meanwhile. */
 typedef bool db_more_cb(void *arg, struct db_tx *tx, const struct db_reply *r);
 void db_tx_more(struct db_tx *tx, db_more_cb *more);
-/* Called with db_submit's `arg` for each row when it comes, of the statement with that number; the
- * reply's results have no rows then. What is large is never in memory as a whole. Rows that were
- * told come again when the transaction is sent again, and they are there even if it fails later. */
+/* Called with db_submit's `arg` for each row (or a few) when it comes, of the statement with that
+ * number; the reply's results have no rows then. What is large is never in memory as a whole. Rows
+ * that were told come again when the transaction is sent again, and they are there even if it fails
+ * later. */
 typedef void db_row_cb(void *arg, size_t stmt, const PGresult *row);
 void db_tx_rows(struct db_tx *tx, db_row_cb *row);
 void db_tx_free(struct db_tx *tx); /* one that was not submitted; accepts NULL */

@@ -92,7 +92,7 @@ static void feed_one(struct load *l, unsigned kind, const PGresult *row)
         break;
     default:
         st_each_job(row, on_job, f);
-        l->jobs++;
+        l->jobs += (size_t)PQntuples(row);
     }
 }
 
@@ -112,10 +112,12 @@ static void on_row(void *arg, size_t stmt, const PGresult *row)
     struct farm *f = l->farm;
     if (l->epoch != f->epoch)
         return;
-    if (l->first && stmt == 0)
+    if (l->first && stmt == 0) {
+        l->jobs = 0; /* it may have been sent again */
         f->offset = st_read_i64(row) - clock_mono();
-    else
+    } else {
         feed_one(l, kind_of(l->kinds, l->first ? stmt - 1 : stmt), row);
+    }
 }
 
 static void loaded(const struct load *l)
@@ -226,7 +228,6 @@ void farm_read_rows(struct farm *f)
     struct load *l = load_new(f, kinds);
     struct db_tx *tx = db_tx_new(f->db, DB_SNAPSHOT);
     add_loads(tx, kinds, all_images ? NULL : &w->images, all_jobs ? NULL : &w->jobs);
-    db_tx_deadline(tx, LOAD_DEADLINE);
     wanted_clear(w);
     f->flying = true;
     db_tx_rows(tx, on_row);

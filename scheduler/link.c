@@ -11,6 +11,7 @@
 #define CHECK_MS 1000
 #define ANSWER_AT_MOST_EVERY (2 * BF_SEC)
 #define COMPLAIN_AT_MOST_EVERY BF_SEC
+#define PHASES_MAX (1 << 20)   /* bytes: while they cannot be stored, the latest are left out */
 #define ORDER_BYTES (3U << 20) /* work orders in one message; the rest follows with the next */
 
 struct listed {
@@ -29,8 +30,7 @@ struct speaker {
     bool dirty, queued;
     bool down; /* the brain was told that the link does not work */
     bf_time sent;
-    VEC(struct listed) listed;    /* attempts in its newest Report */
-    struct str phase_ids, phases; /* not handed on yet */
+    VEC(struct listed) listed; /* attempts in its newest Report */
 };
 
 struct link {
@@ -45,6 +45,9 @@ struct link {
     uv_idle_t *idle;    /* active while the queue is not empty */
     uv_timer_t *timer;
     bf_time complained; /* a peer must not fill our log */
+    struct phases {
+        struct str workers, attempts, phases;
+    } phases; /* not handed on yet */
 };
 
 /* ---- sending ----------------------------------------------------------------------------------
@@ -255,10 +258,13 @@ void link_answer(struct link *l, int64_t worker, struct id128 boot, uint64_t seq
 /* ---- receiving --------------------------------------------------------------------------------
  */
 
-static void note_phase(struct speaker *s, struct id128 attempt, const char *phase)
+static void note_phase(struct link *l, int64_t worker, struct id128 attempt, const char *phase)
 {
-    pga_id(&s->phase_ids, attempt);
-    pga_text(&s->phases, phase);
+    if (l->phases.attempts.len > PHASES_MAX)
+        return;
+    pga_i64(&l->phases.workers, worker);
+    pga_id(&l->phases.attempts, attempt);
+    pga_text(&l->phases.phases, phase);
 }
 
 static void take_listed(struct link *l, struct speaker *s, const wire_report *m)
@@ -273,7 +279,7 @@ static void take_listed(struct link *l, struct speaker *s, const wire_report *m)
         if (!old)
             farm_work_seen(l->farm, s->peer.worker, e->attempt);
         if (*e->phase && (!old || strcmp(old->phase, e->phase) != 0))
-            note_phase(s, e->attempt, e->phase);
+            note_phase(l, s->peer.worker, e->attempt, e->phase);
     }
     for (size_t i = 0; i < m->n_results; i++) {
         struct listed *e = vec_push(&now);
@@ -292,8 +298,6 @@ static struct speaker *speaker_for(struct link *l, int64_t worker, const char *u
     if (!s) {
         s = xcalloc(1, sizeof *s);
         s->peer.worker = worker;
-        str_init(&s->phase_ids);
-        str_init(&s->phases);
         map_put(&l->speakers, (uint64_t)worker, s);
     }
     snprintf(s->user_id, sizeof s->user_id, "%s", user_id);
@@ -395,8 +399,6 @@ static void on_recv(void *arg, const struct zpart *part, size_t n, const char *u
 static void speaker_free(struct speaker *s)
 {
     vec_release(&s->listed);
-    str_release(&s->phase_ids);
-    str_release(&s->phases);
     free(s);
 }
 
@@ -422,12 +424,20 @@ static void check_speakers(struct link *l)
     vec_release(&gone);
 }
 
-static void hand_phases_on(struct link *l, struct speaker *s)
+static void clear_phases(struct link *l)
 {
-    if (s->phase_ids.len)
-        l->cfg.on_phases(l->cfg.arg, s->peer.worker, pga_end(&s->phase_ids), pga_end(&s->phases));
-    str_clear(&s->phase_ids);
-    str_clear(&s->phases);
+    str_clear(&l->phases.workers);
+    str_clear(&l->phases.attempts);
+    str_clear(&l->phases.phases);
+}
+
+static void hand_phases_on(struct link *l)
+{
+    if (!l->phases.attempts.len || l->cfg.phases_wait(l->cfg.arg))
+        return;
+    l->cfg.on_phases(l->cfg.arg, pga_end(&l->phases.workers), pga_end(&l->phases.attempts),
+                     pga_end(&l->phases.phases));
+    clear_phases(l);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -436,11 +446,7 @@ static void on_timer(uv_timer_t *t)
     if (!l->term)
         return;
     check_speakers(l);
-    size_t pos = 0;
-    uint64_t worker;
-    void *v;
-    while (map_next(&l->speakers, &pos, &worker, &v))
-        hand_phases_on(l, v);
+    hand_phases_on(l);
 }
 
 /* ---- life -------------------------------------------------------------------------------------
@@ -456,6 +462,7 @@ static void forget_speakers(struct link *l)
     map_release(&l->speakers);
     l->speakers = (struct map){0};
     vec_clear(&l->queue);
+    clear_phases(l);
 }
 
 void link_set_term(struct link *l, int64_t term, int64_t known)
@@ -489,6 +496,9 @@ int link_open(uv_loop_t *loop, struct zloop *z, struct roster *roster, struct fa
         free(l);
         return -1;
     }
+    str_init(&l->phases.workers);
+    str_init(&l->phases.attempts);
+    str_init(&l->phases.phases);
     l->idle = xcalloc(1, sizeof *l->idle);
     uv_idle_init(loop, l->idle);
     l->idle->data = l;
@@ -506,6 +516,9 @@ void link_close(struct link *l)
         return;
     forget_speakers(l);
     vec_release(&l->queue);
+    str_release(&l->phases.workers);
+    str_release(&l->phases.attempts);
+    str_release(&l->phases.phases);
     zsock_close(l->sock);
     uv_close((uv_handle_t *)l->idle, (uv_close_cb)free);
     uv_close((uv_handle_t *)l->timer, (uv_close_cb)free);

@@ -21,8 +21,10 @@ struct link_config {
     const char *endpoint;
     const char *secret_key; /* CURVE, Z85 */
     bf_time lease;
-    /* Attempts whose phase changed, as the worker says: array literals for st_phases. */
-    void (*on_phases)(void *arg, int64_t worker, const char *attempts, const char *phases);
+    /* Attempts whose phase changed, as these workers say, once a second: array literals for
+     * st_phases. */
+    bool (*phases_wait)(void *arg); /* the last ones are not stored yet */
+    void (*on_phases)(void *arg, const char *workers, const char *attempts, const char *phases);
     void *arg;
 };
 

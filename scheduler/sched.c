@@ -28,8 +28,9 @@ struct sched {
     const struct options *opt;
     struct home home;
     char public_key[41], secret_key[41];
-    struct db *ctl;     /* leadership, notifications, commands, phases, keys of workers */
-    struct db *hot;     /* turns of the farm */
+    struct db *ctl; /* leadership, notifications, commands, keys of workers */
+    struct db *hot; /* turns of the farm, and phases between them */
+    bool phases_flying;
     struct db *slow;    /* repositories, plans, bases */
     struct db *log;     /* logs; the only one whose loss leaves the world as it is */
     struct db *readers; /* of logs: who follows which */
@@ -192,16 +193,25 @@ static int on_record(void *arg, const char *args, struct err *e)
 
 static void on_phases_stored(void *arg, const struct db_reply *r)
 {
-    (void)arg;
+    struct sched *s = arg;
+    s->phases_flying = false;
     if (r->end == DB_REFUSED)
         log_warn("phases were not stored", "error", r->message);
 }
 
-static void on_phases(void *arg, int64_t worker, const char *attempts, const char *phases)
+/* One at a time, or they would fill the queue of turns while PostgreSQL is slow. */
+static bool phases_wait(void *arg)
+{
+    return ((struct sched *)arg)->phases_flying;
+}
+
+/* Between two turns: they change the same rows, and a turn must not find them changed meanwhile. */
+static void on_phases(void *arg, const char *workers, const char *attempts, const char *phases)
 {
     struct sched *s = arg;
-    struct db_tx *tx = st_write(s->ctl, lead_term(s->lead));
-    st_phases(tx, worker, attempts, phases);
+    struct db_tx *tx = st_write(s->hot, lead_term(s->lead));
+    st_phases(tx, workers, attempts, phases);
+    s->phases_flying = true;
     db_submit(tx, on_phases_stored, s);
 }
 
@@ -376,6 +386,7 @@ static int open_sockets(uv_loop_t *loop, struct sched *s, struct err *e)
                   &(struct link_config){.endpoint = s->opt->listen,
                                         .secret_key = s->secret_key,
                                         .lease = s->opt->lease,
+                                        .phases_wait = phases_wait,
                                         .on_phases = on_phases,
                                         .arg = s},
                   &s->link, e))

@@ -104,11 +104,10 @@ void st_work(struct db_tx *tx, const struct id128 *attempts, size_t n)
     str_release(&list);
 }
 
-void st_phases(struct db_tx *tx, int64_t worker, const char *attempts, const char *phases)
+void st_phases(struct db_tx *tx, const char *workers, const char *attempts, const char *phases)
 {
-    char buf[I64_TEXT];
-    struct db_param p[] = {i64_param(buf, worker), text_param(attempts), text_param(phases)};
-    db_add(tx, "select farm.phases($1::bigint, $2::uuid[], $3::text[])", p, ARRAY_SIZE(p));
+    struct db_param p[] = {text_param(workers), text_param(attempts), text_param(phases)};
+    db_add(tx, "select farm.phases($1::bigint[], $2::uuid[], $3::text[])", p, ARRAY_SIZE(p));
 }
 
 void st_commands(struct db_tx *tx)

@@ -55,7 +55,7 @@ void st_work(struct db_tx *tx, const struct id128 *attempts, size_t n);
 void st_each_work(const PGresult *r, void (*fn)(void *arg, struct id128 attempt, const char *work),
                   void *arg);
 /* Array literals. */
-void st_phases(struct db_tx *tx, int64_t worker, const char *attempts, const char *phases);
+void st_phases(struct db_tx *tx, const char *workers, const char *attempts, const char *phases);
 
 /* ---- commands and settings ------------------------------------------------------------------- */
 struct command_row {

@@ -53,7 +53,7 @@ DECLARE
     asked constant bigint[] := coalesce(ids, farm.current_images());
 BEGIN
     RETURN QUERY
-    SELECT m.* FROM unnest(asked) q (id)
+    SELECT m.* FROM (SELECT DISTINCT unnest(asked)) q (id)
      CROSS JOIN LATERAL (
         SELECT a.id, i.id, p.slug || ':' || i.name || '@' || r.name, p.id, a.arch, a.recipe::text, a.tests_key::text, a.passing_digest::text, a.passing_repository,
                ARRAY(SELECT e.parent_arch_id FROM farm.image_parent e WHERE e.image_arch_id = a.id ORDER BY 1),
@@ -133,5 +133,5 @@ RETURNS TABLE (id bigint, kind text, image_id bigint, image_arch_id bigint, imag
 DECLARE
     asked constant bigint[] := coalesce(ids, ARRAY(SELECT farm.current_jobs()));
 BEGIN
-    RETURN QUERY SELECT j.* FROM unnest(asked) q (id) CROSS JOIN LATERAL (SELECT r.* FROM farm.job_row r WHERE r.id = q.id OFFSET 0) j ORDER BY q.id;
+    RETURN QUERY SELECT j.* FROM (SELECT DISTINCT unnest(asked)) q (id) CROSS JOIN LATERAL (SELECT r.* FROM farm.job_row r WHERE r.id = q.id OFFSET 0) j ORDER BY q.id;
 END $$;

@@ -291,8 +291,9 @@ BEGIN
                outcome = 'lost', next_state = q.next, actor = 'scheduler', class = 'infra', code = 'lost', finished_at = now(), finished_seq = nextval('farm.event_seq')
           FROM asked q CROSS JOIN LATERAL (SELECT o.ctid FROM farm.job_state o WHERE o.id = q.job_id OFFSET 0) k
          WHERE j.ctid = k.ctid AND q.status = 'ok'
+        RETURNING q.ord
     )
-    SELECT q.id, q.status FROM asked q ORDER BY q.ord;
+    SELECT q.id, CASE WHEN q.status = 'ok' AND q.ord NOT IN (SELECT m.ord FROM moved m) THEN 'stale' ELSE q.status END FROM asked q ORDER BY q.ord;
 END $$;
 
 CREATE FUNCTION farm.lose(attempts uuid[], next_states text[], reasons text[], not_before_us bigint[])

@@ -47,13 +47,13 @@ BEGIN
       FROM unnest(workers) WITH ORDINALITY u (id, ord) LEFT JOIN told t ON t.id = u.id ORDER BY u.ord;
 END $$;
 
--- What a worker says of its own attempts; of others it is not heard.
-CREATE FUNCTION farm.phases(worker bigint, attempts uuid[], phases text[]) RETURNS void LANGUAGE plpgsql AS $$
+-- What workers say of their own attempts; of others they are not heard. On the connection of turns: see 0006_jobs.
+CREATE FUNCTION farm.phases(workers bigint[], attempts uuid[], phases text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.my_term(), pg_notify('farm_change', 'attempts');
-    UPDATE farm.job_state s SET phase = left(u.phase, 50) FROM unnest(phases.attempts, phases.phases) u (id, phase)
+    UPDATE farm.job_state s SET phase = left(u.phase, 50) FROM unnest(phases.workers, phases.attempts, phases.phases) u (worker, id, phase)
      CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q
-                          WHERE q.id = farm.job_of(u.id) AND q.attempt_id = u.id AND q.worker_id = phases.worker AND q.state IN ('leased', 'running') OFFSET 0) k
+                          WHERE q.id = farm.job_of(u.id) AND q.attempt_id = u.id AND q.worker_id = u.worker AND q.state IN ('leased', 'running') OFFSET 0) k
      WHERE s.ctid = k.ctid;
 END $$;
 

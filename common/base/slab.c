@@ -3,7 +3,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BF_CLANG_ASAN
+#endif
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || defined(BF_CLANG_ASAN)
 
 void *slab_get(struct slab *s)
 {

@@ -11,7 +11,8 @@ enum { BATCH = 64, DEFAULT_HWM = 1000 };
 enum { CURVE_OVERHEAD = 33 };
 
 /* Of all sockets, milliseconds and seconds. The handshake limit ends connections that say nothing;
- * keepalives tell the server of a client that went silent. Heartbeats find a link that is cut
+ * keepalives tell the server of a client that went silent, and the time of retransmission (MAXRT)
+ * of one that does not take what is sent: keepalives rest then. Heartbeats find a link that is cut
  * without a word: only of the side that connects, since a round trip costs the server's I/O thread,
  * rare for the same reason, and without a TTL, for which the server would keep timers: libzmq walks
  * all of them whenever one of thousands of clients says something. */
@@ -25,11 +26,12 @@ static const struct {
         {ZMQ_TCP_KEEPALIVE_IDLE, 30},
         {ZMQ_TCP_KEEPALIVE_INTVL, 10},
         {ZMQ_TCP_KEEPALIVE_CNT, 3},
+        {ZMQ_TCP_MAXRT, 15000},
 },
   dealer_options[] = {
       {ZMQ_IMMEDIATE, 1}, /* nothing is queued for a peer that is not there */
       {ZMQ_RECONNECT_IVL, 200},   {ZMQ_RECONNECT_IVL_MAX, 10000},
-      {ZMQ_HEARTBEAT_IVL, 30000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000},
+      {ZMQ_HEARTBEAT_IVL, 20000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000},
 };
 
 static int set_int(void *zmq, int option, int value)

@@ -54,6 +54,7 @@ static const struct option common_options[] = {
     {ZMQ_TCP_KEEPALIVE_IDLE, 60},
     {ZMQ_TCP_KEEPALIVE_INTVL, 10},
     {ZMQ_TCP_KEEPALIVE_CNT, 3},
+    {ZMQ_TCP_MAXRT, 15000},
     {ZMQ_SNDHWM, CONTROL_HWM},
     {ZMQ_RCVHWM, CONTROL_HWM},
 };
@@ -65,7 +66,7 @@ static const struct option router_options[] = {
 
 static const struct option dealer_options[] = {
     {ZMQ_IMMEDIATE, 1},         {ZMQ_RECONNECT_IVL, 200},       {ZMQ_RECONNECT_IVL_MAX, 10000},
-    {ZMQ_HEARTBEAT_IVL, 30000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000}, {ZMQ_RCVTIMEO, GIVE_UP_MS},
+    {ZMQ_HEARTBEAT_IVL, 20000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000}, {ZMQ_RCVTIMEO, GIVE_UP_MS},
     {ZMQ_SNDTIMEO, GIVE_UP_MS},
 };
 

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "pgd.h"
 #include <criterion/criterion.h>
 
@@ -275,8 +276,7 @@ Test(db, what_was_in_flight_when_postgresql_died_is_unknown)
     uv_run(&f.loop, UV_RUN_NOWAIT);
     pgd_do(&f.pg, "kill", NULL);
     turn_until(&f, &a.here);
-    cr_assert_neq(a.end, DB_DONE);
-    cr_assert_neq(a.end, DB_NOT_SENT);
+    cr_assert_eq(a.end, DB_UNKNOWN);
     cr_assert_not(b.here, "what waits goes on waiting");
     pgd_do(&f.pg, "again", NULL);
     turn_until(&f, &b.here);
@@ -356,6 +356,109 @@ Test(db, a_bad_connection_string_is_a_configuration_error)
     cr_assert_eq(e.kind, ERR_CONFIG);
     cr_assert_not_null(strstr(e.msg, "hots"));
     cr_assert_eq(uv_loop_close(&loop), 0);
+}
+
+/* ---- rows as they come ------------------------------------------------------------------------
+ */
+
+struct rows {
+    struct answer a; /* first: on_reply takes it */
+    int n[3];        /* by statement */
+    int64_t sum;
+    int close_at;
+};
+
+static void on_row(void *arg, size_t stmt, const PGresult *row)
+{
+    struct rows *r = arg;
+    cr_assert_lt(stmt, ARRAY_SIZE(r->n));
+    cr_assert_not(r->a.here, "a row after the end");
+    for (int i = 0; i < PQntuples(row); i++) {
+        r->n[stmt]++;
+        int64_t v;
+        cr_assert_eq(parse_i64(PQgetvalue(row, i, 0), 0, INT64_MAX, &v), 0);
+        r->sum += v;
+    }
+    if (r->close_at && r->n[stmt] == r->close_at)
+        db_close(r->a.f->db);
+}
+
+static void submit_rows(struct fixture *f, struct rows *r, const char *const *sql)
+{
+    struct db_tx *tx = db_tx_new(f->db, DB_SNAPSHOT);
+    for (; *sql; sql++)
+        db_add(tx, *sql, NULL, 0);
+    r->a.f = f;
+    db_tx_rows(tx, on_row);
+    db_submit(tx, on_reply, r);
+}
+
+Test(db, rows_come_one_by_one_with_the_number_of_their_statement)
+{
+    struct fixture f = {.up = false};
+    struct rows r = {.sum = 0}, again = {.sum = 0};
+    struct answer b;
+    const char *const *sql =
+        SQL("select 1 where false", "select g from generate_series(1, 5000) g", "select 7");
+    start(&f);
+    submit_rows(&f, &r, sql);
+    submit_rows(&f, &again, sql); /* the statements are prepared by now */
+    submit(&f, &b, SQL("select 3"));
+    turn_until(&f, &b.here);
+    cr_assert_eq(r.a.end, DB_DONE, "%s", r.a.message);
+    cr_expect_eq(r.a.n, 3);
+    cr_expect_str_eq(r.a.value, "", "the results have no rows");
+    cr_expect(r.n[0] == 0 && r.n[1] == 5000 && r.n[2] == 1);
+    cr_expect_eq(r.sum, 5000 * 5001 / 2 + 7);
+    cr_expect_eq(again.sum, r.sum);
+    cr_expect_str_eq(b.value, "3", "who did not ask for rows has them in the result");
+    finish(&f);
+}
+
+Test(db, an_error_after_rows_is_a_refusal)
+{
+    struct fixture f = {.up = false};
+    struct rows r = {.sum = 0};
+    struct answer b;
+    start(&f);
+    submit_rows(&f, &r, SQL("select 100 / (2000 - g) from generate_series(1, 2000) g", "select 1"));
+    submit(&f, &b, SQL("select 3"));
+    turn_until(&f, &b.here);
+    cr_expect_eq(r.a.end, DB_REFUSED);
+    cr_expect_str_eq(r.a.sqlstate, "22012");
+    cr_expect_gt(r.n[0], 0);
+    cr_expect_lt(r.n[0], 2000);
+    cr_expect_eq(r.n[1], 0);
+    cr_expect_str_eq(b.value, "3");
+    finish(&f);
+}
+
+Test(db, a_server_that_dies_between_rows_is_an_unknown_end)
+{
+    struct fixture f = {.up = false};
+    struct rows r = {.sum = 0};
+    start(&f);
+    submit_rows(&f, &r,
+                SQL("select g from generate_series(1, 5000) g", "select pg_sleep(60)::text"));
+    while (!r.n[0])
+        uv_run(&f.loop, UV_RUN_ONCE);
+    pgd_do(&f.pg, "kill", NULL);
+    turn_until(&f, &r.a.here);
+    cr_expect_eq(r.a.end, DB_UNKNOWN);
+    finish(&f);
+}
+
+Test(db, closing_between_two_rows_ends_it)
+{
+    struct fixture f = {.up = false};
+    struct rows r = {.close_at = 100};
+    start(&f);
+    submit_rows(&f, &r, SQL("select g from generate_series(1, 5000) g"));
+    turn_until(&f, &r.a.here);
+    cr_expect_eq(r.n[0], 100);
+    cr_expect_neq(r.a.end, DB_DONE);
+    f.db = NULL;
+    finish(&f);
 }
 
 /* ---- transactions that stay open --------------------------------------------------------------

@@ -25,7 +25,7 @@ SELECT results_eq($$SELECT jobs, workers FROM dashboard.site_demand WHERE id = '
 SELECT t.claim(t.job('build:plant:base@main:amd64')) AS a \gset
 SELECT is(t.image_state('base'), 'Progressing build-leased running', 'leased');
 SELECT farm.start(ARRAY[:'a'::uuid], '{1}');
-SELECT farm.phases(t.worker('hub-1'), ARRAY[:'a'::uuid], '{pull}'), farm.phases(t.worker('hub-2'), ARRAY[:'a'::uuid], '{forged}');
+SELECT farm.phases(ARRAY[t.worker('hub-1'), t.worker('hub-2')], ARRAY[:'a', :'a']::uuid[], '{pull,forged}');
 SELECT is(t.image_state('base'), 'Progressing build-running running', 'running');
 SELECT results_eq($$SELECT worker, phase, state, attempts, attempt FROM dashboard.jobs WHERE name = 'build:plant:base@main:amd64'$$, format($$VALUES ('hub-1', 'pull', 'running', 1, %L::uuid)$$, :'a'), 'the job says where and in which phase');
 SELECT results_eq($$SELECT busy FROM dashboard.workers WHERE name = 'hub-1'$$, $$VALUES (1)$$, 'the worker is busy');
