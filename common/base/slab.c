@@ -1,5 +1,7 @@
 #include "common/base/slab.h"
 
+#include "common/base/mem.h"
+
 #include <stdlib.h>
 #include <sys/mman.h>
 
