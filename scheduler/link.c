@@ -45,7 +45,7 @@ struct link {
     uv_idle_t *idle;    /* active while the queue is not empty */
     uv_timer_t *timer;
     bf_time complained; /* a peer must not fill our log */
-    struct phases {
+    struct {
         struct str workers, attempts, phases;
     } phases; /* not handed on yet */
 };

@@ -22,8 +22,8 @@ struct link_config {
     const char *secret_key; /* CURVE, Z85 */
     bf_time lease;
     /* Attempts whose phase changed, as these workers say, once a second: array literals for
-     * st_phases. */
-    bool (*phases_wait)(void *arg); /* the last ones are not stored yet */
+     * st_phases. Not while phases_wait says that the last ones are not stored yet. */
+    bool (*phases_wait)(void *arg);
     void (*on_phases)(void *arg, const char *workers, const char *attempts, const char *phases);
     void *arg;
 };

@@ -28,12 +28,12 @@ struct sched {
     const struct options *opt;
     struct home home;
     char public_key[41], secret_key[41];
-    struct db *ctl; /* leadership, notifications, commands, keys of workers */
-    struct db *hot; /* turns of the farm, and phases between them */
-    bool phases_flying;
+    struct db *ctl;     /* leadership, notifications, commands, keys of workers */
+    struct db *hot;     /* turns of the farm, and phases between them */
     struct db *slow;    /* repositories, plans, bases */
     struct db *log;     /* logs; the only one whose loss leaves the world as it is */
     struct db *readers; /* of logs: who follows which */
+    bool phases_flying; /* on `hot` */
     struct zloop *z;
     struct roster *roster;
     struct lead *lead;

@@ -18,8 +18,8 @@ struct db_tx *st_write(struct db *db, int64_t term);
  * arrays anew for their lengths, which pays for long ones; for `few` elements it takes longer than
  * to run it, and a plan that the session has kept does. */
 void st_few_rows(struct db_tx *tx, bool few);
-void st_patience(
-    struct db_tx *tx);        /* no time-out for its statements: the deadline of `tx` counts */
+/* No time-out for its statements: the deadline of `tx` counts. */
+void st_patience(struct db_tx *tx);
 #define ST_NOT_LEADER "BF001" /* SQLSTATE of a transaction whose term is over */
 
 /* ---- leadership ------------------------------------------------------------------------------ */

@@ -13,6 +13,7 @@
 #include "common/base/vec.h"
 #include "scheduler/core/brain.h"
 #include "tests/lib/cpu_time.h"
+#include "tests/lib/resident.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -344,22 +345,11 @@ static void measure(int64_t jobs, int64_t workers, int rounds, int timed)
 /* ---- memory ------------------------------------------------------------------------------------
  */
 
-/* Bytes. What other rounds have left to malloc goes first. */
-static size_t resident(void)
-{
-    size_t pages = 0;
-    malloc_trim(0);
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (!f || fscanf(f, "%*s %zu", &pages) != 1)
-        abort();
-    fclose(f);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static void memory(const char *what, int64_t queued, bool built)
 {
     struct bench b = {.jobs = built ? queued : queued / 2};
     begin(&b);
+    malloc_trim(0); /* what other rounds have left */
     size_t before = resident();
     for (int64_t i = 0; i < b.jobs; i++) {
         add_image(&b, i);
@@ -373,6 +363,7 @@ static void memory(const char *what, int64_t queued, bool built)
     effects_clear(&b.e);
     until_quiet(&b);
     effects_release(&b.e);
+    malloc_trim(0);
     size_t bytes = resident() - before;
     printf("{\"bench\": \"core-memory\", \"what\": \"%s\", \"queued\": %lld, \"mib\": %.1f, "
            "\"bytes_per_queued_job\": %.0f}\n",

@@ -13,6 +13,8 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "tests/lib/cpu_time.h"
+#include "tests/lib/resident.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -208,27 +210,12 @@ static void answer_next(void *router, const struct load *l)
 /* Percent of a core. */
 static double idle_cpu(void *router, const struct load *l)
 {
-    struct timespec cpu0, cpu;
     bf_time began = clock_mono(), now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu0);
+    double cpu0 = cpu_time();
     do
         answer_next(router, l);
     while ((now = clock_mono()) < began + l->seconds * BF_SEC);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    double used = (double)(cpu.tv_sec - cpu0.tv_sec) * 1e9 + (double)(cpu.tv_nsec - cpu0.tv_nsec);
-    return used * 100 / ((double)(now - began) * (1e9 / (double)BF_SEC));
-}
-
-static long rss_kib(void)
-{
-    char line[256];
-    long kib = 0;
-    FILE *f = fopen("/proc/self/status", "re");
-    while (f && fgets(line, sizeof line, f) && sscanf(line, "VmRSS: %ld", &kib) != 1)
-        continue;
-    if (f)
-        fclose(f);
-    return kib;
+    return (cpu_time() - cpu0) * 100 * (double)BF_SEC / (double)(now - began);
 }
 
 /* Not all at once, as workers that are started by and by: a queue of connections that is full is
@@ -295,15 +282,15 @@ int main(int argc, char **argv)
     raise_limits();
     int to_starter = fork_starter(&starter);
     void *router = router_new(zmq_ctx_new(), &l);
-    long before = rss_kib();
+    size_t before = resident();
     if (write(to_starter, &l, sizeof l) != (ssize_t)sizeof l)
         die("start");
     for (int64_t left = l.peers * l.rounds; left > 0; left--)
         answer_next(router, &l);
     double cpu = idle_cpu(router, &l);
-    printf("{\"peers\":%lld,\"rounds\":%lld,\"rss_before_kib\":%ld,\"rss_kib\":%ld,"
+    printf("{\"peers\":%lld,\"rounds\":%lld,\"rss_before_kib\":%zu,\"rss_kib\":%zu,"
            "\"idle_cpu\":%.2f}\n",
-           (long long)l.peers, (long long)l.rounds, before, rss_kib(), cpu);
+           (long long)l.peers, (long long)l.rounds, before / 1024, resident() / 1024, cpu);
     fflush(stdout);
     kill(starter, SIGKILL);
     waitpid(starter, NULL, 0);

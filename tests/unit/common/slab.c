@@ -1,9 +1,8 @@
 /* The memory of records. */
 #include "common/base/slab.h"
 
+#include "tests/lib/resident.h"
 #include <criterion/criterion.h>
-#include <stdio.h>
-#include <unistd.h>
 
 /* Every other one goes and comes again, then all go: records never lie on each other, and a new one
  * is all zero. */
@@ -36,15 +35,6 @@ Test(common_slab, a_slab_gives_what_is_free)
 }
 
 #if !defined(__SANITIZE_ADDRESS__)
-static size_t resident(void)
-{
-    size_t pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    cr_assert(f && fscanf(f, "%*s %zu", &pages) == 1);
-    fclose(f);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 Test(common_slab, a_slab_gives_memory_back)
 {
     enum { N = 200000, SIZE = 104 };
