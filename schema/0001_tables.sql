@@ -148,10 +148,14 @@ CREATE TABLE farm.image_arch_plan (
     arch           text NOT NULL,
     recipe         farm.digest NOT NULL,
     tests_key      farm.digest NOT NULL,
-    spec           jsonb NOT NULL,              -- IMAGE of scheduler/planner/README.md
+    spec_id        bigint NOT NULL,             -- IMAGE of scheduler/planner/README.md
+    onbuild        boolean NOT NULL DEFAULT false,  -- whether it has triggers,
+    scheduled      boolean NOT NULL DEFAULT false,  -- and rebuilds by time
     removed_at     timestamptz,
     UNIQUE (image_id, arch)
 );
+CREATE INDEX image_arch_onbuild ON farm.image_arch_plan (id) WHERE onbuild;
+CREATE INDEX image_arch_scheduled ON farm.image_arch_plan (id) WHERE scheduled;
 
 CREATE TABLE farm.image_arch_state (
     id             bigint PRIMARY KEY,
@@ -212,17 +216,26 @@ CREATE TABLE farm.job_transition (
     PRIMARY KEY (from_state, to_state)
 );
 
--- What a job was made for, each distinct text once: a plan that comes later changes image_arch.spec, never the job's.
+-- What plans say of an image or of one of its architectures. Rows never change: a later plan gives the image another one, and its jobs keep theirs. What is
+-- equal is found by its hash and then compared; that two commits at the same time store it twice does no harm.
 CREATE TABLE farm.spec (
     id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    hash bytea NOT NULL UNIQUE,                 -- SHA-256 of body::text
+    hash bigint NOT NULL GENERATED ALWAYS AS (jsonb_hash_extended(body, 0)) STORED,
     body jsonb NOT NULL,
     scripts_key text GENERATED ALWAYS AS (body->>'scripts_key') STORED,     -- of the tests' artifact
+    -- What a job has of it:
+    site text NOT NULL GENERATED ALWAYS AS (coalesce(body->'place'->>'site', '')) STORED,
+    priority int NOT NULL GENERATED ALWAYS AS (coalesce((body->>'priority')::int, 0)) STORED,
+    anywhere boolean NOT NULL GENERATED ALWAYS AS (coalesce(body->'place'->'needs', '[]') = '[]' AND coalesce(body->'build'->'secrets', '[]') = '[]') STORED, -- it needs no capability
+    -- A guest takes its memory when it starts; of a build it is a limit.
+    guest_mib int NOT NULL GENERATED ALWAYS AS (CASE WHEN body->'test'->>'boot' <> 'no' THEN coalesce(least((body->'test'->>'memory')::bigint >> 20, 2000000000)::int, 0) ELSE 0 END) STORED,
     -- What a test's work order says of it. The whole takes what the guest may take, and ten minutes to pull and to make the disk.
     test_order text GENERATED ALWAYS AS (',"test":' || (body->'test')::text || ',"timeout_ms":' || coalesce((body->'test'->>'timeout_ms')::bigint, 0) + 600000 || ',"silence_ms":0') STORED
 );
+CREATE INDEX spec_of_hash ON farm.spec (hash);
 
 CREATE SEQUENCE farm.forced;                    -- serials of forced rebuilds
+CREATE SEQUENCE farm.event_seq;                 -- the order of events, also of those that are read off jobs and attempts
 
 -- A job is two rows: what it is, which never changes, and what becomes of it. The second is narrow and much written; no index holds what changes
 -- while it lives, so that its updates stay on their page (HOT). `farm.job` (0002) is both.
@@ -248,6 +261,8 @@ CREATE TABLE farm.job_fixed (
     arch          text,                         -- of image_arch_id
     because       text,                         -- README: "Why a job was made"
     because_of    text,                         -- the parent, reference or site that it names
+    made_seq      bigint NOT NULL DEFAULT nextval('farm.event_seq'),    -- number of the event,
+    made_by       text,                         -- and its actor; NULL: the scheduler
     CHECK ((kind IN ('build', 'test')) = (image_arch_id IS NOT NULL)),
     CHECK ((kind = 'mirror') = (target_site_id IS NOT NULL))
 );
@@ -255,8 +270,6 @@ CREATE INDEX job_of_arch ON farm.job_fixed (image_arch_id, kind, id DESC) WHERE 
 CREATE INDEX job_of_image ON farm.job_fixed (image_id, kind, id DESC) WHERE image_arch_id IS NULL;
 CREATE INDEX job_of_target ON farm.job_fixed (image_id, target_site_id, id DESC) WHERE kind = 'mirror';
 CREATE INDEX job_of_revision ON farm.job_fixed (revision_id);
-
-CREATE SEQUENCE farm.event_seq;                 -- the order of events, also of those that are read off attempts
 
 -- Why the ready jobs of a bucket wait. The brain writes it when it changes, whatever the number of jobs; a bucket's number is a hash of what they ask for.
 CREATE TABLE farm.bucket (
@@ -339,7 +352,7 @@ CREATE TABLE farm.attempt_past (
 CREATE TABLE farm.attempt_past_rest PARTITION OF farm.attempt_past DEFAULT;
 CREATE INDEX attempt_past_of_job ON farm.attempt_past (job_id, number DESC);
 
--- Transitions that no attempt shows, and what is no transition at all (via is empty). All of one job by one actor in one turn are one row.
+-- Transitions that neither a job's birth nor an attempt shows, and what is no transition at all (via is empty). All of one job by one actor in one turn are one row.
 CREATE TABLE farm.event_log (
     seq        bigint NOT NULL DEFAULT nextval('farm.event_seq'),
     at         timestamptz NOT NULL DEFAULT now(),
@@ -385,7 +398,6 @@ CREATE TABLE farm.verdict (
     detail     jsonb,
     decided_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX verdict_passed ON farm.verdict (digest) WHERE passed;
 
 -- A release row is committed before the first tag moves. `serial` rises per image; `build` counts the distinct digests of the repository
 -- (of all refs, since they share its tags) and fills {build}: a digest released again gets its number again. `revision_id` is the newest revision it stands for.

@@ -3,8 +3,8 @@
 -- A trigger holds whoever changes a state, by a function or by hand, to the table; scheduler/core/job.c is the same table, and tests/schema
 -- compares what each refuses.
 --
--- Every transition stands in exactly one event. Those of an attempt (leased, running, and what its end leads to) are read off its record, which
--- holds the time, number and actor of each: to write them twice would cost as much as all the rest of a no-op job. Functions write the others to
+-- Every transition stands in exactly one event. The first is read off the job, those of an attempt (leased, running, and what its end leads to) off its
+-- record, which hold the time, number and actor of each: to write them twice would cost as much as all the rest of a no-op job. Functions write the others to
 -- event_log; of a change by hand a trigger does.
 
 INSERT INTO farm.job_transition (from_state, to_state) VALUES
@@ -35,12 +35,35 @@ INSERT INTO farm.job_transition (from_state, to_state) VALUES
 -- ---- what is read ------------------------------------------------------------------------------------------
 
 CREATE VIEW farm.image_arch AS
-    SELECT p.id, p.image_id, p.arch, p.recipe, p.tests_key, p.spec, p.removed_at, s.passing_digest, s.passing_repository, s.passing_serial, s.failures, s.breaker_since, s.held, s.scheduled_at
-      FROM farm.image_arch_plan p LEFT JOIN farm.image_arch_state s ON s.id = p.id;
+    SELECT p.id, p.image_id, p.arch, p.recipe, p.tests_key, b.body AS spec, p.removed_at, s.passing_digest, s.passing_repository, s.passing_serial, s.failures, s.breaker_since, s.held, s.scheduled_at
+      FROM farm.image_arch_plan p LEFT JOIN farm.image_arch_state s ON s.id = p.id LEFT JOIN farm.spec b ON b.id = p.spec_id;
 
--- `attempt_id`: the live one. A ready job without a reason of its own has that of its bucket.
+-- The job of its own chain that a waiting job waits for, where its row says nothing else: a test for its build, a publish for a test, a mirror for its publish.
+CREATE FUNCTION farm.waits_for(of_kind text, of_image bigint, of_arch bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    ahead bigint;
+BEGIN
+    CASE of_kind
+        WHEN 'test' THEN
+            ahead := (SELECT f.id FROM farm.job_fixed f WHERE f.image_arch_id = of_arch AND f.kind = 'build' ORDER BY f.id DESC LIMIT 1);
+        WHEN 'publish' THEN
+            ahead := (SELECT n.id FROM farm.image_arch_plan a
+                       CROSS JOIN LATERAL (SELECT f.id FROM farm.job_fixed f WHERE f.image_arch_id = a.id AND f.kind = 'test' ORDER BY f.id DESC LIMIT 1) n
+                        JOIN farm.job_state s ON s.id = n.id
+                       WHERE a.image_id = of_image AND a.removed_at IS NULL AND s.ended_at IS NULL ORDER BY a.id LIMIT 1);
+        WHEN 'mirror' THEN
+            ahead := (SELECT f.id FROM farm.job_fixed f WHERE f.image_id = of_image AND f.image_arch_id IS NULL AND f.kind = 'publish' ORDER BY f.id DESC LIMIT 1);
+        ELSE
+            RETURN NULL;
+    END CASE;
+    RETURN farm.job_title(ahead) || ' (job ' || ahead || ')';
+END $$;
+
+-- `attempt_id`: the live one. A ready job without a reason of its own has that of its bucket; one that waits has that of most: its chain is not that far.
 CREATE VIEW farm.job AS
-    SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, s.state, coalesce(s.reason, b.reason) AS reason, CASE WHEN s.reason IS NULL THEN coalesce(b.detail, s.detail) ELSE s.detail END AS detail,
+    SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, s.state,
+           coalesce(s.reason, b.reason, CASE WHEN s.state = 'waiting' AND f.kind <> 'build' THEN 'parent' END) AS reason,
+           CASE WHEN s.reason IS NOT NULL THEN s.detail WHEN s.state = 'waiting' THEN coalesce(s.detail, farm.waits_for(f.kind, f.image_id, f.image_arch_id)) ELSE coalesce(b.detail, s.detail) END AS detail,
            CASE WHEN s.reason IS NULL THEN greatest(s.reason_since, b.since) ELSE s.reason_since END AS reason_since, f.because, f.because_of,
            f.run_site_id, f.needs, f.forced, f.priority, s.input_key, s.pins, s.digest, CASE WHEN s.state NOT IN ('waiting', 'ready') THEN s.repository END AS repository, s.attempts, s.losses,
            s.not_before, CASE WHEN s.state IN ('leased', 'running') THEN s.attempt_id END AS attempt_id, s.fail_class, f.created_at, s.ready_at, s.ended_at
@@ -67,6 +90,10 @@ $$;
 
 CREATE VIEW farm.event AS
     SELECT e.seq, e.at, e.job_id, e.attempt_id, e.actor, e.via, e.ats, e.detail FROM farm.event_log e
+    UNION ALL
+    SELECT f.made_seq, f.created_at, f.id, NULL, coalesce(f.made_by, 'scheduler'), '{waiting}', ARRAY[f.created_at],
+           nullif(jsonb_strip_nulls(jsonb_build_object('because', f.because, 'of', f.because_of)), '{}')
+      FROM farm.job_fixed f
     UNION ALL
     SELECT t.leased_seq, t.leased_at, t.job_id, t.id, 'scheduler', '{leased}', ARRAY[t.leased_at], NULL FROM farm.attempt t
     UNION ALL
@@ -142,6 +169,10 @@ END $$;
 CREATE FUNCTION farm.job_fault(before text, state text, attempt uuid, outcome text, class text, ended timestamptz, finished timestamptz) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     RETURN CASE
+        -- What nearly all changes are, first; the rest takes three times as long.
+        WHEN before = 'waiting' AND state = 'ready' AND num_nonnulls(outcome, class, ended, finished) = 0 THEN NULL
+        WHEN before = 'ready' AND state = 'leased' AND attempt IS NOT NULL AND num_nonnulls(outcome, class, ended, finished) = 0 THEN NULL
+        WHEN state = 'succeeded' AND before IN ('leased', 'running') AND outcome = 'succeeded' AND class IS NULL AND num_nulls(ended, finished) = 0 THEN NULL
         WHEN before <> state AND before || ' ' || state <> ALL (TRANSITIONS) THEN 'cannot go from ' || before || ' to ' || state
         WHEN state IN ('waiting', 'ready', 'leased', 'running') <> (ended IS NULL) THEN 'is ' || state || ' and ' || CASE WHEN ended IS NULL THEN 'has no end' ELSE 'has an end' END
         WHEN state IN ('leased', 'running') AND (attempt IS NULL OR outcome IS NOT NULL) THEN 'is ' || state || ' without a live attempt'

@@ -107,31 +107,26 @@ CREATE FUNCTION farm.current_jobs() RETURNS SETOF bigint LANGUAGE sql STABLE AS 
      WHERE i.removed_at IS NULL
 $$;
 
--- A job as the brain knows it.
+-- A job as the brain knows it. Its reason is what its row says, not what is read off its state where that says nothing (farm.job).
 CREATE VIEW farm.job_row AS
-    SELECT j.id, j.kind, j.image_id, j.image_arch_id,
-           CASE WHEN j.image_arch_id IS NOT NULL THEN ARRAY[j.image_arch_id]
-                ELSE ARRAY(SELECT a.id FROM farm.image_arch a WHERE a.image_id = j.image_id AND a.removed_at IS NULL ORDER BY 1) END AS image_archs,
-           j.target_site_id, j.run_site_id, v.serial AS revision_serial, j.state, j.reason, j.because, j.forced, j.needs, j.priority,
-           farm.us(j.not_before) AS not_before_us, farm.us(j.ready_at) AS ready_at_us, j.attempts, j.losses, j.digest::text AS digest, j.fail_class,
-           j.attempt_id, t.worker_id, t.boot_id, t.started_at IS NOT NULL AS started,
-           j.kind = 'test' AND j.attempts > 0 AND EXISTS (SELECT FROM farm.attempt f WHERE f.job_id = j.id AND f.outcome = 'failed' AND f.fail_class <> 'infra') AS rerun,
-           farm.us(j.created_at) AS created_at_us,
-           -- A guest takes its memory when it starts; of a build it is a limit.
-           CASE WHEN j.kind = 'test' AND p.body->'test'->>'boot' <> 'no' THEN least((p.body->'test'->>'memory')::bigint >> 20, 2000000000)::int ELSE 0 END AS memory_mib
-      FROM farm.job j
-      JOIN farm.spec p ON p.id = j.spec_id
-      JOIN farm.revision v ON v.id = j.revision_id
-      LEFT JOIN farm.job_state t ON t.id = j.id AND j.attempt_id IS NOT NULL;
+    SELECT f.id, f.kind, f.image_id, f.image_arch_id,
+           CASE WHEN f.image_arch_id IS NOT NULL THEN ARRAY[f.image_arch_id]
+                ELSE ARRAY(SELECT a.id FROM farm.image_arch_plan a WHERE a.image_id = f.image_id AND a.removed_at IS NULL ORDER BY 1) END AS image_archs,
+           f.target_site_id, f.run_site_id, s.serial AS revision_serial, s.state,
+           CASE WHEN s.state = 'ready' AND s.reason IS NULL THEN (SELECT b.reason FROM farm.bucket b WHERE b.id = s.bucket) ELSE s.reason END AS reason,
+           f.because, f.forced, f.needs, f.priority, farm.us(s.not_before) AS not_before_us, farm.us(s.ready_at) AS ready_at_us, s.attempts, s.losses, s.digest::text AS digest, s.fail_class,
+           CASE WHEN l.live THEN s.attempt_id END AS attempt_id, CASE WHEN l.live THEN s.worker_id END AS worker_id, CASE WHEN l.live THEN s.boot_id END AS boot_id,
+           l.live AND s.started_at IS NOT NULL AS started,
+           CASE WHEN f.kind = 'test' AND s.attempts > 0 THEN EXISTS (SELECT FROM farm.attempt t WHERE t.job_id = f.id AND t.outcome = 'failed' AND t.fail_class <> 'infra') ELSE false END AS rerun,
+           farm.us(f.created_at) AS created_at_us, CASE WHEN f.kind = 'test' THEN (SELECT p.guest_mib FROM farm.spec p WHERE p.id = f.spec_id) ELSE 0 END AS memory_mib
+      FROM farm.job_fixed f
+      JOIN farm.job_state s ON s.id = f.id
+     CROSS JOIN LATERAL (SELECT s.state IN ('leased', 'running') AS live) l;
 
-CREATE FUNCTION farm.load_jobs(ids bigint[])
-RETURNS TABLE (id bigint, kind text, image_id bigint, image_arch_id bigint, image_archs bigint[], target_site_id bigint, run_site_id bigint,
-               revision_serial bigint, state text, reason text, because text, forced bigint, needs text[], priority int, not_before_us bigint,
-               ready_at_us bigint, attempts int, losses int, digest text, fail_class text, attempt_id uuid, worker_id bigint, boot_id uuid,
-               started boolean, rerun boolean, created_at_us bigint, memory_mib int) LANGUAGE plpgsql STABLE AS $$
-#variable_conflict use_column
-DECLARE
-    asked constant bigint[] := coalesce(ids, ARRAY(SELECT farm.current_jobs()));
+-- NULL: the current ones.
+CREATE FUNCTION farm.load_jobs(ids bigint[]) RETURNS SETOF farm.job_row LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN QUERY SELECT j.* FROM (SELECT DISTINCT unnest(asked)) q (id) CROSS JOIN LATERAL (SELECT r.* FROM farm.job_row r WHERE r.id = q.id OFFSET 0) j ORDER BY q.id;
+    RETURN QUERY
+    SELECT j.* FROM (SELECT DISTINCT unnest(coalesce(ids, ARRAY(SELECT farm.current_jobs()))) AS id) q
+     CROSS JOIN LATERAL (SELECT r.* FROM farm.job_row r WHERE r.id = q.id OFFSET 0) j ORDER BY q.id;
 END $$;

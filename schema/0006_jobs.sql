@@ -71,17 +71,17 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        SELECT u.ord, u.id, u.bucket, s.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, f.title, f.forced, f.created_at, nullif(u.key, '') AS key, u.given,
+        SELECT u.ord, u.id, u.bucket, s.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, f.title, f.forced, nullif(u.key, '') AS key, u.given,
                -- A plan has moved on since: the brain may have formed the key from the new recipe.
                CASE WHEN s.state <> 'waiting' THEN false
-                    WHEN s.kind = 'build' THEN a.recipe = p.body->>'recipe'
-                    WHEN s.kind = 'test' THEN a.tests_key = p.body->>'tests_key'
+                    WHEN a.spec_id = f.spec_id THEN true
+                    WHEN s.kind = 'build' THEN a.recipe = (SELECT p.body->>'recipe' FROM farm.spec p WHERE p.id = f.spec_id)
+                    WHEN s.kind = 'test' THEN a.tests_key = (SELECT p.body->>'tests_key' FROM farm.spec p WHERE p.id = f.spec_id)
                     ELSE s.state = 'waiting' END AS live
           FROM unnest(jobs, keys, pins, buckets) WITH ORDINALITY u (id, key, given, bucket, ord)
           LEFT JOIN farm.job_state s ON s.id = u.id
           LEFT JOIN farm.job_fixed f ON f.id = u.id
-          LEFT JOIN farm.image_arch a ON a.id = f.image_arch_id
-          LEFT JOIN farm.spec p ON p.id = f.spec_id
+          LEFT JOIN farm.image_arch_plan a ON a.id = f.image_arch_id
     ), pinned AS (
         -- A CASE and no LATERAL join, whose functions the planner would call for every row.
         SELECT q.*, CASE WHEN q.kind IN ('publish', 'mirror') OR (q.kind = 'test' AND q.given->('image:' || q.image_arch_id)->>'repository' IS NULL)
@@ -94,7 +94,7 @@ BEGIN
                          ELSE (SELECT CASE WHEN v.passed THEN v.digest END FROM farm.verdict v WHERE v.test_key = q.key) END AS done       -- by the key alone: not by the index of what passed
           FROM pinned q
     ), decided AS (
-        SELECT k.ord, k.id, k.bucket, k.kind, k.image_id, k.image_arch_id, k.revision_id, k.done, k.created_at,
+        SELECT k.ord, k.id, k.bucket, k.kind, k.image_id, k.image_arch_id, k.revision_id, k.done,
                CASE WHEN k.kind IN ('build', 'test') THEN farm.must(k.key, 'no key was given') ELSE k.key END AS key,
                CASE WHEN k.kind = 'build' THEN coalesce(k.pins, '{}') ELSE farm.must(k.pins::text, 'nothing was released yet')::jsonb END AS pins,
                CASE WHEN k.kind = 'mirror' THEN farm.site_repository(k.image_id, k.target_site_id)
@@ -109,23 +109,15 @@ BEGIN
                reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = CASE WHEN d.done IS NULL THEN now() END,
                ended_at = CASE WHEN d.done IS NOT NULL THEN now() END
           FROM decided d
-         WHERE j.id = d.id
-        RETURNING d.ord, j.id, j.state, j.digest, j.repository, d.kind, d.image_id, d.image_arch_id, d.revision_id, d.created_at
-    ), made_now AS MATERIALIZED (       -- in this very turn: one event for both
-        SELECT m.*, (SELECT e.seq FROM farm.event_log e WHERE e.job_id = m.id AND e.at >= now() AND e.turn = pg_current_xact_id() AND e.actor = 'scheduler'
-                      ORDER BY e.seq DESC LIMIT 1) AS seq
-          FROM moved m WHERE m.created_at = now()
-    ), joined AS (
-        UPDATE farm.event_log e SET via = e.via || m.state, ats = e.ats || now(), detail = coalesce(e.detail, '{}') || jsonb_strip_nulls(jsonb_build_object('digest', m.digest))
-          FROM made_now m WHERE e.seq = m.seq AND e.job_id = m.id AND e.at >= now()
+         WHERE j.id = ANY (ARRAY[d.id])
+        RETURNING d.ord, j.id, j.state, j.digest, j.repository, d.kind, d.image_id, d.image_arch_id, d.revision_id
     ), told AS (
         INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
-        SELECT m.id, 'scheduler', ARRAY[m.state], ARRAY[now()], CASE WHEN m.digest IS NOT NULL THEN jsonb_build_object('digest', m.digest) END
-          FROM (SELECT o.id, o.state, o.digest FROM moved o WHERE o.created_at < now() UNION ALL SELECT n.id, n.state, n.digest FROM made_now n WHERE n.seq IS NULL) m
+        SELECT m.id, 'scheduler', ARRAY[m.state], ARRAY[now()], CASE WHEN m.digest IS NOT NULL THEN jsonb_build_object('digest', m.digest) END FROM moved m
     ), passed AS (
         UPDATE farm.image_arch_state a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial, failures = 0, breaker_since = NULL
           FROM moved m JOIN farm.revision v ON v.id = m.revision_id
-         WHERE a.id = m.image_arch_id AND m.kind = 'test' AND m.state = 'skipped' AND coalesce(a.passing_serial, 0) <= v.serial
+         WHERE a.id = ANY (ARRAY[m.image_arch_id]) AND m.kind = 'test' AND m.state = 'skipped' AND coalesce(a.passing_serial, 0) <= v.serial
     ), still_released AS (
         UPDATE farm.release r SET revision_id = m.revision_id
           FROM moved m JOIN farm.revision v ON v.id = m.revision_id
@@ -183,8 +175,8 @@ BEGIN
     PERFORM farm.my_term();
     UPDATE farm.job_state j
        SET reason = u.reason, detail = left(u.detail, 500), reason_since = CASE WHEN j.reason IS DISTINCT FROM u.reason THEN now() ELSE j.reason_since END
-      FROM unnest(jobs, reasons, details) u (id, reason, detail) CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = u.id AND q.ended_at IS NULL OFFSET 0) k
-     WHERE j.ctid = k.ctid;
+      FROM unnest(jobs, reasons, details) u (id, reason, detail)
+     WHERE j.id = ANY (ARRAY[u.id]) AND j.state IN ('waiting', 'ready', 'leased', 'running');
     RETURN QUERY SELECT u.id, CASE WHEN s.id IS NULL OR s.ended_at IS NOT NULL THEN 'stale' ELSE 'ok' END
                    FROM unnest(jobs) WITH ORDINALITY u (id, ord) LEFT JOIN farm.job_state s ON s.id = u.id ORDER BY u.ord;
 END $$;
@@ -220,10 +212,10 @@ BEGIN
             UPDATE farm.job_state j
                SET state = a.state, ended_at = now(), reason = NULL, detail = NULL, reason_since = now(), repository = NULL,
                    outcome = 'cancelled', next_state = a.state, actor = who, finished_at = now(), finished_seq = nextval('farm.event_seq')
-              FROM asked a CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = a.id AND q.state IN ('leased', 'running') OFFSET 0) k WHERE j.ctid = k.ctid RETURNING j.id
+              FROM asked a WHERE j.id = ANY (ARRAY[a.id]) AND j.state IN ('leased', 'running') RETURNING j.id
         ), left_queue AS (
             UPDATE farm.job_state j SET state = a.state, ended_at = now(), reason = NULL, detail = NULL, reason_since = now(), repository = NULL
-              FROM asked a CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = a.id AND q.state IN ('waiting', 'ready') OFFSET 0) k WHERE j.ctid = k.ctid RETURNING j.id
+              FROM asked a WHERE j.id = ANY (ARRAY[a.id]) AND j.state IN ('waiting', 'ready') RETURNING j.id
         )
         SELECT ARRAY(SELECT l.id FROM left_queue l), ARRAY(SELECT c.id FROM cut c) INTO queued, running;
         PERFORM farm.log_moves(queued);
@@ -269,7 +261,7 @@ BEGIN
             UPDATE farm.job_state j
                SET state = 'waiting', losses = 0, not_before = NULL, reason = NULL, detail = NULL, reason_since = now(), fail_class = NULL,
                    ended_at = NULL, ready_at = NULL, input_key = NULL, pins = NULL, digest = NULL, repository = NULL
-              FROM asked a WHERE j.id = a.id
+              FROM asked a WHERE j.id = ANY (ARRAY[a.id])
             RETURNING j.id, a.moves
         )
         SELECT coalesce(array_agg(o.id), '{}'), coalesce(array_agg(o.id) FILTER (WHERE o.moves), '{}') INTO opened, moved FROM now_open o;

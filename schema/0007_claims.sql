@@ -75,7 +75,8 @@ BEGIN
         RAISE EXCEPTION 'an index of several architectures cannot be released yet: give the image one entry in `arch`' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT min(e.value->>'digest') INTO wanted FROM jsonb_each(j.pins) e;
-    IF NOT EXISTS (SELECT FROM farm.verdict v WHERE v.digest = wanted AND v.passed) THEN
+    IF NOT EXISTS (SELECT FROM farm.image_arch a JOIN farm.job t ON t.image_arch_id = a.id AND t.kind = 'test' AND t.digest = wanted JOIN farm.verdict v ON v.test_key = t.input_key
+                    WHERE a.image_id = j.image_id AND v.digest = wanted AND v.passed) THEN
         RAISE EXCEPTION 'digest % has no passing verdict', wanted USING ERRCODE = 'check_violation';
     END IF;
     PERFORM farm.check_tags(j.image_id, spec, dest);
@@ -148,8 +149,7 @@ BEGIN
            outcome = NULL, next_state = NULL, actor = NULL, class = NULL, phase = NULL, code = NULL, step = NULL, message = NULL, size = NULL, result = NULL,
            reason = NULL, detail = NULL, reason_since = now()
       FROM unnest(jobs, claim_rows.attempts, workers, boots) u (job, attempt, worker, boot)
-     CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = u.job AND q.state = 'ready' AND (q.kind IN ('build', 'test') OR q.id <> ALL (busy || outdated)) OFFSET 0) k
-     WHERE s.ctid = k.ctid;
+     WHERE s.id = ANY (ARRAY[u.job]) AND s.state = 'ready' AND (s.kind IN ('build', 'test') OR s.id <> ALL (busy || outdated));
     RETURN QUERY
     SELECT w.job, CASE WHEN w.work IS NOT NULL THEN 'ok' WHEN w.job = ANY (busy) THEN 'busy' WHEN w.job = ANY (outdated) THEN 'outdated' ELSE 'stale' END, w.work
       FROM farm.work_orders(jobs, claim_rows.attempts) w ORDER BY w.ord;
@@ -183,8 +183,7 @@ BEGIN
        SET state = 'running', reason = NULL, detail = NULL, started_at = greatest(s.leased_at, now() - greatest(u.ago, 0) * interval '1 microsecond'),
            started_seq = nextval('farm.event_seq')
       FROM unnest(start_rows.attempts, ago_us) u (id, ago)
-     CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q WHERE q.id = farm.job_of(u.id) AND q.attempt_id = u.id AND q.state = 'leased' OFFSET 0) k
-     WHERE s.ctid = k.ctid;
+     WHERE s.id = ANY (ARRAY[farm.job_of(u.id)]) AND s.attempt_id = u.id AND s.state = 'leased';
     RETURN QUERY
     SELECT u.id, CASE WHEN t.id IS NULL THEN 'unknown' WHEN s.state IS DISTINCT FROM 'running' THEN 'fenced' WHEN s.started_seq > mark THEN 'ok' ELSE 'duplicate' END
       FROM unnest(start_rows.attempts) WITH ORDINALITY u (id, ord)

@@ -31,6 +31,12 @@ BEGIN
                 SELECT 'secret:' || e.name FROM jsonb_array_elements_text(coalesce(spec->'build'->'secrets', '[]')) e (name) WHERE kind = 'build') n);
 END $$;
 
+-- A row that says the same; NULL: none does. Looked up for each row that asks, never joined; who calls it turns sequential scans off.
+CREATE FUNCTION farm.spec_id(body jsonb) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT s.id FROM farm.spec s WHERE s.hash = jsonb_hash_extended(spec_id.body, 0) AND s.body = spec_id.body LIMIT 1);
+END $$;
+
 -- Makes the jobs, all waiting, in the order of the array, and returns their ids. The spec of today is what they are made for.
 CREATE FUNCTION farm.add_jobs(wanted farm.wanted_job[], forced bigint) RETURNS bigint[] LANGUAGE plpgsql SET enable_seqscan = off SET enable_nestloop = off AS $$
 DECLARE
@@ -41,47 +47,36 @@ BEGIN
     END IF;
     -- What is the same for all jobs of an image, or of an image_arch, is found once, and by its key: these tables hold all that the farm has. What is
     -- joined are lists of this call alone, by hashes.
+    IF EXISTS (SELECT FROM unnest(wanted) u WHERE u.image_arch_id IS NULL) THEN
+        INSERT INTO farm.spec (body)
+        SELECT DISTINCT n.body
+          FROM (SELECT (SELECT i.spec FROM farm.image i WHERE i.id = u.image_id) AS body FROM unnest(wanted) u WHERE u.image_arch_id IS NULL) n
+         WHERE n.body IS NOT NULL AND farm.spec_id(n.body) IS NULL;
+    END IF;
     WITH w AS MATERIALIZED (
         SELECT u.*, coalesce(u.image_arch_id, -u.image_id) AS key FROM unnest(wanted) WITH ORDINALITY u (kind, image_id, image_arch_id, target_site_id, revision_id, because, because_of, ord)
-    ), body AS MATERIALIZED (
-        SELECT k.key, CASE WHEN k.key < 0 THEN (SELECT i.spec FROM farm.image i WHERE i.id = -k.key) ELSE (SELECT a.spec FROM farm.image_arch_plan a WHERE a.id = k.key) END AS body,
-               (SELECT a.arch FROM farm.image_arch_plan a WHERE a.id = k.key) AS arch,
-               (SELECT (SELECT (SELECT p.slug FROM farm.repo p WHERE p.id = r.repo_id) || ':' || i.name || '@' || r.name FROM farm.ref r WHERE r.id = i.ref_id)
-                  FROM farm.image i WHERE i.id = k.image_id) AS title
+    ), about AS MATERIALIZED (
+        SELECT k.key, i.title, a.arch, s.id AS spec_id, s.site, s.priority, s.anywhere
           FROM (SELECT DISTINCT w.key, w.image_id FROM w) k
-    ), hashed AS MATERIALIZED (
-        SELECT b.key, sha256(convert_to(b.body::text, 'UTF8')) AS hash FROM body b
-    ), known AS MATERIALIZED (
-        SELECT h.key, h.hash, (SELECT s.id FROM farm.spec s WHERE s.hash = h.hash) AS id FROM hashed h
-    ), new AS (
-        INSERT INTO farm.spec (hash, body)
-        SELECT DISTINCT ON (k.hash) k.hash, b.body FROM known k JOIN body b ON b.key = k.key WHERE k.id IS NULL ORDER BY k.hash
-        ON CONFLICT (hash) DO UPDATE SET hash = excluded.hash           -- somebody made it a moment ago: its id is needed
-        RETURNING id, hash
+         CROSS JOIN LATERAL (SELECT i.spec, (SELECT (SELECT p.slug FROM farm.repo p WHERE p.id = r.repo_id) || ':' || i.name || '@' || r.name FROM farm.ref r WHERE r.id = i.ref_id) AS title
+                               FROM farm.image i WHERE i.id = k.image_id OFFSET 0) i
+          LEFT JOIN LATERAL (SELECT q.arch, q.spec_id FROM farm.image_arch_plan q WHERE q.id = k.key OFFSET 0) a ON true
+         CROSS JOIN LATERAL (SELECT q.id, q.site, q.priority, q.anywhere FROM farm.spec q WHERE q.id = CASE WHEN k.key < 0 THEN farm.spec_id(i.spec) ELSE a.spec_id END OFFSET 0) s
     ), site AS MATERIALIZED (
-        SELECT n.name, farm.run_site(jsonb_build_object('place', jsonb_build_object('site', n.name))) AS id FROM (SELECT DISTINCT coalesce(b.body->'place'->>'site', '') AS name FROM body b) n
+        SELECT n.site AS name, farm.run_site(jsonb_build_object('place', jsonb_build_object('site', n.site))) AS id FROM (SELECT DISTINCT b.site FROM about b) n
     ), made_now AS (
-        INSERT INTO farm.job_fixed (kind, image_id, image_arch_id, target_site_id, revision_id, spec_id, because, because_of, run_site_id, needs, priority, forced, title, arch)
-        SELECT w.kind, w.image_id, w.image_arch_id, w.target_site_id, w.revision_id, coalesce(k.id, n.id), w.because, w.because_of,
-               coalesce(w.target_site_id, t.id),
-               CASE WHEN coalesce(b.body->'place'->'needs', '[]') = '[]' AND coalesce(b.body->'build'->'secrets', '[]') = '[]' THEN '{}' ELSE farm.job_needs(w.kind, b.body) END,
-               coalesce((b.body->>'priority')::int, 0), add_jobs.forced, b.title, b.arch
+        INSERT INTO farm.job_fixed (kind, image_id, image_arch_id, target_site_id, revision_id, spec_id, because, because_of, run_site_id, needs, priority, forced, title, arch, made_by)
+        SELECT w.kind, w.image_id, w.image_arch_id, w.target_site_id, w.revision_id, b.spec_id, w.because, w.because_of, coalesce(w.target_site_id, t.id),
+               CASE WHEN b.anywhere THEN '{}' ELSE farm.job_needs(w.kind, (SELECT s.body FROM farm.spec s WHERE s.id = b.spec_id)) END,
+               b.priority, add_jobs.forced, b.title, b.arch, (SELECT nullif(farm.acting(), 'scheduler'))
           FROM w
-          JOIN body b ON b.key = w.key
-          JOIN known k ON k.key = w.key
-          JOIN site t ON t.name = coalesce(b.body->'place'->>'site', '')
-          LEFT JOIN new n ON n.hash = k.hash
-         WHERE b.body IS NOT NULL
+          JOIN about b ON b.key = w.key
+          JOIN site t ON t.name = b.site
          ORDER BY w.ord
-        RETURNING id, kind, image_arch_id, revision_id, because, because_of
+        RETURNING id, kind, image_arch_id, revision_id
     ), states AS (
         INSERT INTO farm.job_state (id, kind, image_arch_id, serial)
         SELECT m.id, m.kind, m.image_arch_id, (SELECT v.serial FROM farm.revision v WHERE v.id = m.revision_id) FROM made_now m ORDER BY m.id
-    ), told AS (                    -- of a large plan most are new
-        INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
-        SELECT m.id, (SELECT farm.acting()), '{waiting}', ARRAY[now()],
-               CASE WHEN m.because_of IS NULL AND m.because = 'new' THEN '{"because": "new"}' ELSE jsonb_strip_nulls(jsonb_build_object('because', m.because, 'of', m.because_of)) END
-          FROM made_now m ORDER BY m.id
     )
     SELECT coalesce(array_agg(m.id ORDER BY m.id), '{}') INTO made FROM made_now m;
     PERFORM pg_notify('farm_change', 'jobs') WHERE cardinality(made) > 0;

@@ -95,7 +95,7 @@ CREATE FUNCTION farm.record_ends(done farm.outcome[]) RETURNS void LANGUAGE sql 
            code = left(o.result->>'code', 100), step = left(o.result->>'step', 1000), message = left(o.result->>'message', 1000),
            size = (o.result->>'size')::bigint, result = o.result->'detail',
            started_at = coalesce(j.started_at, greatest(j.leased_at, now() - greatest((o.result->>'started_ago_us')::bigint, 0) * interval '1 microsecond'))
-      FROM unnest(done) o WHERE j.id = o.job
+      FROM unnest(done) o WHERE j.id = ANY (ARRAY[o.job])
 $$;
 
 CREATE FUNCTION farm.record_builds(done farm.outcome[]) RETURNS void LANGUAGE sql AS $$
@@ -207,10 +207,8 @@ BEGIN
                started_at = coalesce(s.started_at, greatest(s.leased_at, now() - greatest(u.ago, 0) * interval '1 microsecond')),
                digest = CASE s.kind WHEN 'build' THEN u.digest ELSE s.pins->('image:' || s.image_arch_id)->>'digest' END
           FROM unnest(jobs, succeed_rows.attempts, workers, digests, sizes, started_ago_us, details) WITH ORDINALITY u (job, attempt, worker, digest, size, ago, detail, ord)
-         CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q
-                              WHERE q.id = u.job AND q.attempt_id = u.attempt AND q.worker_id = u.worker AND q.state IN ('leased', 'running')
-                                AND (q.kind = 'test' OR q.kind = 'build' AND u.digest IS NOT NULL) OFFSET 0) k
-         WHERE s.ctid = k.ctid
+         WHERE s.id = ANY (ARRAY[u.job]) AND s.attempt_id = u.attempt AND s.worker_id = u.worker AND s.state IN ('leased', 'running')
+           AND (s.kind = 'test' OR s.kind = 'build' AND u.digest IS NOT NULL)
         RETURNING u.ord, s.id, s.kind, s.digest, s.repository, s.input_key, s.attempts, s.attempt_id, s.size, s.result, s.image_arch_id, s.serial
     ), built AS (
         INSERT INTO farm.build_result (input_key, digest, repository, size, attempt_id)
@@ -226,7 +224,7 @@ BEGIN
            SET passed = excluded.passed, flaky = excluded.flaky, attempt_id = excluded.attempt_id, detail = excluded.detail, decided_at = now()
     ), passed AS (
         UPDATE farm.image_arch_state a SET passing_digest = d.digest, passing_repository = d.repository, passing_serial = d.serial, failures = 0, breaker_since = NULL
-          FROM done d WHERE a.id = d.image_arch_id AND d.kind = 'test' AND coalesce(a.passing_serial, 0) <= d.serial
+          FROM done d WHERE a.id = ANY (ARRAY[d.image_arch_id]) AND d.kind = 'test' AND coalesce(a.passing_serial, 0) <= d.serial
     )
     SELECT array_agg(d.ord ORDER BY d.ord), array_agg(d.digest::text ORDER BY d.ord), array_agg(d.repository ORDER BY d.ord) INTO hit, hit_digest, hit_repository FROM done d;
     IF cardinality(hit) = cardinality(jobs) THEN
@@ -289,8 +287,8 @@ BEGIN
                ready_at = CASE WHEN q.next = 'ready' THEN now() ELSE j.ready_at END, fail_class = CASE WHEN q.next = 'failed' THEN 'infra' END,
                ended_at = CASE WHEN q.next = 'failed' THEN now() END,
                outcome = 'lost', next_state = q.next, actor = 'scheduler', class = 'infra', code = 'lost', finished_at = now(), finished_seq = nextval('farm.event_seq')
-          FROM asked q CROSS JOIN LATERAL (SELECT o.ctid FROM farm.job_state o WHERE o.id = q.job_id OFFSET 0) k
-         WHERE j.ctid = k.ctid AND q.status = 'ok'
+          FROM asked q
+         WHERE j.id = ANY (ARRAY[q.job_id]) AND q.status = 'ok'
         RETURNING q.ord
     )
     SELECT q.id, CASE WHEN q.status = 'ok' AND q.ord NOT IN (SELECT m.ord FROM moved m) THEN 'stale' ELSE q.status END FROM asked q ORDER BY q.ord;

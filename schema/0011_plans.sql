@@ -22,6 +22,8 @@ CREATE UNLOGGED TABLE farm.plan_change (
     arch            text NOT NULL,
     image_id        bigint NOT NULL,
     image_arch_id   bigint NOT NULL,
+    spec_id         bigint NOT NULL,
+    new_spec        boolean NOT NULL,
     new_image       boolean NOT NULL,           -- there is no such row yet
     new_arch        boolean NOT NULL,
     recipe_changed  boolean NOT NULL,
@@ -119,24 +121,27 @@ BEGIN
 END $$;
 
 -- What differs from what is stored, and why. Only plan_commit makes images, with the ref's row locked: what is new here is new until the end.
-CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     WITH o AS MATERIALIZED (
-        SELECT q.ord, q.name, q.arch, i.id AS image_id, a.id AS arch_id, c.fresh,
+        SELECT q.ord, q.name, q.arch, i.id AS image_id, a.id AS arch_id, a.spec_id AS old_spec_id, c.fresh,
                c.fresh OR q.recipe <> a.recipe AS recipe_changed, c.fresh OR q.tests_key <> a.tests_key AS tests_changed,
                c.fresh_image OR q.publish_key <> i.publish_key AS publish_changed,
-               c.fresh OR (q.recipe, q.tests_key, q.spec) IS DISTINCT FROM (a.recipe, a.tests_key, a.spec) AS row_changed,
+               d.row_changed, CASE WHEN d.row_changed THEN farm.spec_id(q.spec) ELSE a.spec_id END AS spec_id,
                (q.spec->>'wave')::int AS wave, farm.is_manual(q.spec) AS manual, jsonb_array_length(q.spec->'parents') > 0 AS parents, jsonb_array_length(q.spec->'externals') > 0 AS externals
           FROM farm.plan_stage q
           LEFT JOIN farm.image i ON i.ref_id = ref AND i.name = q.name
           LEFT JOIN LATERAL (SELECT p.* FROM farm.image_arch_plan p WHERE p.image_id = i.id AND p.arch = q.arch LIMIT 1) a ON true      -- by its key: the table holds the whole farm
          CROSS JOIN LATERAL (SELECT i.id IS NULL OR i.removed_at IS NOT NULL AS fresh_image,
                                     i.id IS NULL OR i.removed_at IS NOT NULL OR a.id IS NULL OR a.removed_at IS NOT NULL AS fresh) c
+         CROSS JOIN LATERAL (SELECT c.fresh OR q.recipe <> a.recipe OR q.tests_key <> a.tests_key OR q.spec <> (SELECT s.body FROM farm.spec s WHERE s.id = a.spec_id) AS row_changed OFFSET 0) d
          WHERE q.revision_id = revision
     ), new_image AS MATERIALIZED (
         SELECT n.name, nextval('farm.image_id_seq') AS id FROM (SELECT DISTINCT o.name FROM o WHERE o.image_id IS NULL ORDER BY o.name) n
     ), new_arch AS MATERIALIZED (
         SELECT n.ord, nextval('farm.image_arch_plan_id_seq') AS id FROM (SELECT o.ord FROM o WHERE o.arch_id IS NULL ORDER BY o.ord) n
+    ), new_spec AS MATERIALIZED (
+        SELECT n.ord, nextval('farm.spec_id_seq') AS id FROM (SELECT o.ord FROM o WHERE o.spec_id IS NULL ORDER BY o.ord) n
     ), parent AS MATERIALIZED (
         SELECT o.ord, min(p.name) AS changed
           FROM o JOIN farm.plan_stage q ON q.revision_id = revision AND q.ord = o.ord
@@ -145,18 +150,17 @@ BEGIN
          WHERE o.recipe_changed AND NOT o.fresh AND p.recipe_changed
          GROUP BY o.ord
     ), reason AS MATERIALIZED (
-        SELECT o.ord, farm.why(q.spec, a.spec, p.changed) AS why
+        SELECT o.ord, farm.why(q.spec, (SELECT s.body FROM farm.spec s WHERE s.id = o.old_spec_id), p.changed) AS why
           FROM o JOIN farm.plan_stage q ON q.revision_id = revision AND q.ord = o.ord
-          JOIN farm.image_arch_plan a ON a.id = o.arch_id
           LEFT JOIN parent p ON p.ord = o.ord
          WHERE o.recipe_changed AND NOT o.fresh
     )
-    INSERT INTO farm.plan_change (revision_id, ord, arch, image_id, image_arch_id, new_image, new_arch, recipe_changed, tests_changed, publish_changed, row_changed,
+    INSERT INTO farm.plan_change (revision_id, ord, arch, image_id, image_arch_id, spec_id, new_spec, new_image, new_arch, recipe_changed, tests_changed, publish_changed, row_changed,
                                   wave, manual, parents, externals, because, because_of)
-    SELECT revision, o.ord, o.arch, coalesce(o.image_id, i.id), coalesce(o.arch_id, a.id), o.image_id IS NULL, o.arch_id IS NULL,
+    SELECT revision, o.ord, o.arch, coalesce(o.image_id, i.id), coalesce(o.arch_id, a.id), coalesce(o.spec_id, s.id), o.spec_id IS NULL, o.image_id IS NULL, o.arch_id IS NULL,
            o.recipe_changed, o.tests_changed, o.publish_changed, o.row_changed, o.wave, o.manual, o.parents, o.externals,
            CASE WHEN o.fresh THEN 'new' WHEN o.recipe_changed THEN r.why[1] WHEN o.tests_changed THEN 'tests' WHEN o.publish_changed THEN 'publish' END, r.why[2]
-      FROM o LEFT JOIN new_image i ON i.name = o.name LEFT JOIN new_arch a ON a.ord = o.ord LEFT JOIN reason r ON r.ord = o.ord
+      FROM o LEFT JOIN new_image i ON i.name = o.name LEFT JOIN new_arch a ON a.ord = o.ord LEFT JOIN new_spec s ON s.ord = o.ord LEFT JOIN reason r ON r.ord = o.ord
      ORDER BY o.ord;
     ANALYZE farm.plan_change;
 END $$;
@@ -187,18 +191,20 @@ BEGIN
     INSERT INTO farm.image (id, ref_id, name, publish_key, spec, revision_id) OVERRIDING SYSTEM VALUE
     SELECT w.image_id, ref, w.name, w.publish_key, w.spec, revision FROM wanted w WHERE w.new_image ORDER BY w.image_id;
 
+    INSERT INTO farm.spec (id, body) OVERRIDING SYSTEM VALUE
+    SELECT c.spec_id, s.spec FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord WHERE c.revision_id = revision AND c.new_spec ORDER BY c.spec_id;
     IF EXISTS (SELECT FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch) THEN
         UPDATE farm.image_arch_state a SET scheduled_at = now()
           FROM farm.plan_change c JOIN farm.image_arch_plan p ON p.id = c.image_arch_id
          WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND p.removed_at IS NOT NULL AND a.id = p.id;
-        UPDATE farm.image_arch_plan a SET recipe = s.recipe, tests_key = s.tests_key, spec = s.spec, removed_at = NULL
+        UPDATE farm.image_arch_plan a SET recipe = s.recipe, tests_key = s.tests_key, spec_id = c.spec_id, onbuild = s.spec ? 'onbuild', scheduled = farm.is_scheduled(s.spec), removed_at = NULL
           FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = c.revision_id AND s.ord = c.ord
          WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND a.id = c.image_arch_id;
         DELETE FROM farm.image_parent e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
         DELETE FROM farm.image_base e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
     END IF;
-    INSERT INTO farm.image_arch_plan (id, image_id, arch, recipe, tests_key, spec) OVERRIDING SYSTEM VALUE
-    SELECT c.image_arch_id, c.image_id, s.arch, s.recipe, s.tests_key, s.spec
+    INSERT INTO farm.image_arch_plan (id, image_id, arch, recipe, tests_key, spec_id, onbuild, scheduled) OVERRIDING SYSTEM VALUE
+    SELECT c.image_arch_id, c.image_id, s.arch, s.recipe, s.tests_key, c.spec_id, s.spec ? 'onbuild', farm.is_scheduled(s.spec)
       FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord
      WHERE c.revision_id = revision AND c.new_arch ORDER BY c.image_arch_id;
     INSERT INTO farm.image_arch_state (id) SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND c.new_arch ORDER BY 1;

@@ -52,9 +52,7 @@ CREATE FUNCTION farm.phases(workers bigint[], attempts uuid[], phases text[]) RE
 BEGIN
     PERFORM farm.my_term(), pg_notify('farm_change', 'attempts');
     UPDATE farm.job_state s SET phase = left(u.phase, 50) FROM unnest(phases.workers, phases.attempts, phases.phases) u (worker, id, phase)
-     CROSS JOIN LATERAL (SELECT q.ctid FROM farm.job_state q
-                          WHERE q.id = farm.job_of(u.id) AND q.attempt_id = u.id AND q.worker_id = u.worker AND q.state IN ('leased', 'running') OFFSET 0) k
-     WHERE s.ctid = k.ctid;
+     WHERE s.id = ANY (ARRAY[farm.job_of(u.id)]) AND s.attempt_id = u.id AND s.worker_id = u.worker AND s.state IN ('leased', 'running');
 END $$;
 
 CREATE FUNCTION farm.command_done(ids bigint[], states text[], outcomes jsonb[], messages text[]) RETURNS TABLE (id bigint, status text) LANGUAGE plpgsql AS $$

@@ -279,5 +279,5 @@ END $$;
 -- The jobs that command_take has made in this transaction.
 CREATE FUNCTION farm.load_taken() RETURNS SETOF farm.job_row LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN QUERY SELECT j.* FROM farm.job_row j WHERE j.id = ANY (coalesce(nullif(current_setting('farm.taken', true), ''), '{}')::bigint[]) ORDER BY j.id;
+    RETURN QUERY SELECT * FROM farm.load_jobs(coalesce(nullif(current_setting('farm.taken', true), ''), '{}')::bigint[]);
 END $$;

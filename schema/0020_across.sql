@@ -15,34 +15,32 @@ CREATE TABLE farm.provided (
 );
 CREATE INDEX provided_by ON farm.provided (image_id);
 
--- Its releases (those tags that are known beforehand), and of `provides` what lies below the repository's own name.
-CREATE FUNCTION farm.references_of(i farm.image, slug text, registry text) RETURNS SETOF text LANGUAGE sql IMMUTABLE AS $$
-    SELECT registry || '/' || slug || '/' || i.name || ':' || t.tag FROM jsonb_array_elements_text(coalesce(i.spec->'publish'->'tags', '[]')) t (tag) WHERE t.tag !~ '[{]'
-    UNION
-    SELECT p.reference FROM jsonb_array_elements_text(coalesce(i.spec->'provides', '[]')) p (reference) WHERE starts_with(p.reference, registry || '/' || slug || '/')
-$$;
-
--- Brings `provided` in line with what the ref wants now, where it may publish: its releases, and what was granted to its repository
--- (0023). Returns the references of which something changed.
+-- Brings `provided` in line with what the ref wants now, where it may publish: its releases (those tags that are known beforehand), and of
+-- `provides` what lies below the repository's own name or was granted to it (0023). Returns the references of which something changed.
 CREATE FUNCTION farm.provide(of_ref bigint) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
     registry constant text := (SELECT s.value FROM farm.setting s WHERE s.name = 'release_registry');
     changed text[];
 BEGIN
-    WITH now AS MATERIALIZED (
-        SELECT q.reference, i.id
-          FROM farm.image i JOIN farm.ref r ON r.id = i.ref_id JOIN farm.repo p ON p.id = r.repo_id
-         CROSS JOIN LATERAL (SELECT o.reference FROM farm.references_of(i, p.slug, registry) o (reference)
-                             UNION
-                             SELECT e.reference FROM jsonb_array_elements_text(coalesce(i.spec->'provides', '[]')) e (reference)
-                               JOIN farm.provide_grant g ON g.repo_id = p.id AND farm.glob(g.pattern, e.reference)) q (reference)
-         WHERE i.ref_id = of_ref AND i.removed_at IS NULL AND r.gone_at IS NULL AND p.removed_at IS NULL AND r.may_publish AND q.reference IS NOT NULL
+    WITH own AS MATERIALIZED (
+        SELECT r.repo_id, registry || '/' || p.slug || '/' AS prefix
+          FROM farm.ref r JOIN farm.repo p ON p.id = r.repo_id
+         WHERE r.id = of_ref AND r.gone_at IS NULL AND p.removed_at IS NULL AND r.may_publish AND registry IS NOT NULL
+    ), now AS MATERIALIZED (
+        SELECT o.prefix || i.name || ':' || t.tag AS reference, i.id
+          FROM own o CROSS JOIN farm.image i CROSS JOIN jsonb_array_elements_text(coalesce(i.spec->'publish'->'tags', '[]')) t (tag)
+         WHERE i.ref_id = of_ref AND i.removed_at IS NULL AND strpos(t.tag, '{') = 0
+        UNION
+        SELECT e.reference, i.id
+          FROM own o CROSS JOIN farm.image i CROSS JOIN jsonb_array_elements_text(i.spec->'provides') e (reference)
+         WHERE i.ref_id = of_ref AND i.removed_at IS NULL AND i.spec ? 'provides'
+           AND (starts_with(e.reference, o.prefix) OR EXISTS (SELECT FROM farm.provide_grant g WHERE g.repo_id = o.repo_id AND farm.glob(g.pattern, e.reference)))
+    ), had AS MATERIALIZED (            -- by their key: the table holds the whole farm
+        SELECT p.reference, i.id FROM farm.image i CROSS JOIN LATERAL (SELECT q.reference FROM farm.provided q WHERE q.image_id = i.id OFFSET 0) p WHERE i.ref_id = of_ref
     ), gone AS (
-        DELETE FROM farm.provided p USING farm.image i
-         WHERE i.id = p.image_id AND i.ref_id = of_ref AND NOT EXISTS (SELECT FROM now n WHERE n.reference = p.reference AND n.id = p.image_id)
-        RETURNING p.reference
+        DELETE FROM farm.provided p USING (SELECT * FROM had EXCEPT SELECT * FROM now) g WHERE p.reference = g.reference AND p.image_id = g.id RETURNING p.reference
     ), new AS (
-        INSERT INTO farm.provided (reference, image_id) SELECT n.reference, n.id FROM now n ON CONFLICT DO NOTHING RETURNING reference
+        INSERT INTO farm.provided (reference, image_id) SELECT n.reference, n.id FROM (SELECT * FROM now EXCEPT SELECT * FROM had) n ON CONFLICT DO NOTHING RETURNING reference
     )
     SELECT coalesce(array_agg(c.reference), '{}') INTO changed FROM (SELECT g.reference FROM gone g UNION SELECT n.reference FROM new n) c;
     RETURN changed;
@@ -198,24 +196,25 @@ BEGIN
     END IF;
 END $$;
 
-CREATE INDEX image_arch_onbuild ON farm.image_arch_plan (image_id) WHERE spec ? 'onbuild';
-
 -- Reference -> ONBUILD triggers of the image that it means (as in relink; of several architectures the first), for the planner, which
 -- knows its own ref only. Null: there are some, more than a poll is told.
 CREATE FUNCTION farm.triggers_across() RETURNS jsonb LANGUAGE sql STABLE AS $$
-    WITH owner AS (
-        SELECT DISTINCT ON (p.reference) p.reference, i.id AS image_id
-          FROM farm.provided p
+    WITH marked AS MATERIALIZED (       -- few images, found first: there are references by the ten thousand
+        SELECT a.image_id, a.arch, a.spec_id FROM farm.image_arch_plan a WHERE a.onbuild AND a.removed_at IS NULL
+    ), meant AS MATERIALIZED (
+        SELECT DISTINCT o.reference FROM (SELECT DISTINCT image_id FROM marked) h CROSS JOIN LATERAL (SELECT p.reference FROM farm.provided p WHERE p.image_id = h.image_id OFFSET 0) o
+    ), owner AS (
+        SELECT DISTINCT ON (m.reference) m.reference, i.id AS image_id
+          FROM meant m
+         CROSS JOIN LATERAL (SELECT p.image_id FROM farm.provided p WHERE p.reference = m.reference OFFSET 0) p
           JOIN farm.image i ON i.id = p.image_id AND i.removed_at IS NULL
           JOIN farm.ref r ON r.id = i.ref_id
           JOIN farm.repo q ON q.id = r.repo_id
-         WHERE p.reference IN (SELECT o.reference FROM farm.image_arch a JOIN farm.provided o ON o.image_id = a.image_id WHERE a.spec ? 'onbuild' AND a.removed_at IS NULL)
-         ORDER BY p.reference, length(q.slug) DESC, (r.name = q.head) DESC NULLS LAST, i.id
+         ORDER BY m.reference, length(q.slug) DESC, (r.name = q.head) DESC NULLS LAST, i.id
     ), triggers AS (
-        SELECT DISTINCT ON (o.reference) o.reference, a.spec->'onbuild' AS texts
-          FROM owner o JOIN farm.image_arch a ON a.image_id = o.image_id
-         WHERE a.spec ? 'onbuild' AND a.removed_at IS NULL
-         ORDER BY o.reference, a.arch
+        SELECT DISTINCT ON (o.reference) o.reference, (SELECT s.body->'onbuild' FROM farm.spec s WHERE s.id = h.spec_id) AS texts
+          FROM owner o JOIN marked h ON h.image_id = o.image_id
+         ORDER BY o.reference, h.arch
     ), numbered AS (
         SELECT t.reference, t.texts, row_number() OVER (ORDER BY t.reference) AS n FROM triggers t
     )

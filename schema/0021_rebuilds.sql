@@ -237,14 +237,15 @@ CREATE FUNCTION farm.rebuild_every(spec jsonb, key text) RETURNS interval LANGUA
     SELECT nullif(coalesce((spec->'rebuild'->>key)::bigint, 0), 0) * interval '1 millisecond'
 $$;
 
+CREATE FUNCTION farm.is_scheduled(spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT spec ? 'rebuild' AND (farm.rebuild_every(spec, 'every_ms') IS NOT NULL OR farm.rebuild_every(spec, 'max_age_ms') IS NOT NULL)
+$$;
+
 -- As in image.yaml: 7d, 36h, 90m.
 CREATE FUNCTION farm.duration_text(d interval) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN s % 86400 = 0 THEN s / 86400 || 'd' WHEN s % 3600 = 0 THEN s / 3600 || 'h' WHEN s % 60 = 0 THEN s / 60 || 'm' ELSE s || 's' END
       FROM (SELECT extract(epoch FROM d)::bigint AS s) e
 $$;
-
-CREATE INDEX image_arch_scheduled ON farm.image_arch_plan (id)
-    WHERE farm.rebuild_every(spec, 'every_ms') IS NOT NULL OR farm.rebuild_every(spec, 'max_age_ms') IS NOT NULL;
 
 -- 0 to 1, always the same for an image.
 CREATE FUNCTION farm.jitter(image_arch_id bigint) RETURNS double precision LANGUAGE sql STABLE AS $$
@@ -261,10 +262,10 @@ $$;
 CREATE FUNCTION farm.scheduled_now() RETURNS farm.touched[] LANGUAGE sql AS $$
     WITH due AS (
         SELECT a.id, CASE WHEN p.passed THEN 'every ' || farm.duration_text(w.every) ELSE 'max_age ' || farm.duration_text(w.max_age) END AS schedule
-          FROM farm.image_arch a
+          FROM farm.image_arch_plan n JOIN farm.image_arch a ON a.id = n.id
          CROSS JOIN LATERAL (SELECT farm.rebuild_every(a.spec, 'every_ms') AS every, farm.rebuild_every(a.spec, 'max_age_ms') AS max_age, farm.jitter(a.id) AS jitter) w
          CROSS JOIN LATERAL (SELECT coalesce(farm.period(now(), w.every, w.jitter) > farm.period(a.scheduled_at, w.every, w.jitter), false) AS passed) p
-         WHERE (farm.rebuild_every(a.spec, 'every_ms') IS NOT NULL OR farm.rebuild_every(a.spec, 'max_age_ms') IS NOT NULL)
+         WHERE n.scheduled
            AND farm.is_sound(a)
            AND (p.passed OR (a.scheduled_at < now() - w.max_age * 0.1
                              AND (SELECT max(b.built_at) FROM farm.build_result b

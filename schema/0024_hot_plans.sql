@@ -2,8 +2,9 @@
 --
 -- A session plans a statement once and keeps the plan. A leader that begins on an empty farm sees tables of a page, plans to read them whole, and
 -- goes on to do so for each job of a turn when they hold thousands of rows: no ANALYZE can come between the rows of one transaction. Nor may it begin with
--- all rows of a state that was rare when ANALYZE looked, and compare each with each of the turn: what changes rows in some state only looks up the
--- place (ctid) of each by its key first, behind an OFFSET 0 that the planner does not look through; and what reads rows reads them one by one (LATERAL).
+-- all rows of a state that was rare when ANALYZE looked, and compare each with each of the turn: what changes rows finds
+-- each by `id = ANY (ARRAY[...])`, which can only be looked up in the index, never joined, hashed or merged; what reads rows reads them one by one (LATERAL,
+-- with an OFFSET 0 that the planner does not look through).
 DO $$
 DECLARE
     hot record;

@@ -33,6 +33,14 @@ void emit_reload(struct world *w, struct job *j)
     emit_after(w, (struct effect){.type = EFF_RELOAD_JOB, .job = j->id});
 }
 
+/* The database shows it. */
+void job_said(struct job *j, enum wait_reason reason, int64_t ref)
+{
+    j->told = true;
+    j->reason = (uint8_t)reason;
+    j->wait_ref = ref;
+}
+
 /* Takes `detail`. Nothing is written that the database shows already. */
 void emit_wait(struct world *w, struct job *j, enum wait_reason reason, int64_t ref, char *detail)
 {
@@ -40,9 +48,7 @@ void emit_wait(struct world *w, struct job *j, enum wait_reason reason, int64_t 
         free(detail);
         return;
     }
-    j->told = true;
-    j->reason = (uint8_t)reason;
-    j->wait_ref = ref;
+    job_said(j, reason, ref);
     struct op *op = emit(w, OP_WAIT, j->id);
     op->reason = reason;
     op->detail = detail;

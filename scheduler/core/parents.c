@@ -289,6 +289,16 @@ static void make_ready(struct world *w, struct job *j)
     job_enter(w, j, JOB_READY, WAIT_NONE);
 }
 
+/* A row that says nothing is read as waiting for the step before it in its own chain (farm.job):
+ * most jobs wait for nothing else, and none of them is written for that. */
+static bool goes_without_saying(const struct world *w, const struct job *j, const struct hurdle *h)
+{
+    if (j->told || j->reason != WAIT_NONE || h->reason != WAIT_PARENT || h->ref <= 0)
+        return false;
+    const struct job *of = world_job(w, h->ref);
+    return of && j->kind == of->kind + 1; /* kinds stand in the order of the chain */
+}
+
 static void evaluate(struct world *w, struct job *j)
 {
     if (j->frozen || (j->state != JOB_WAITING && j->state != JOB_READY))
@@ -310,7 +320,9 @@ static void evaluate(struct world *w, struct job *j)
     }
     bool was_blocked = is_blocked(j);
     int64_t was_ref = j->wait_ref;
-    if (!j->told || j->reason != h.reason || j->wait_ref != h.ref)
+    if (goes_without_saying(w, j, &h))
+        job_said(j, h.reason, h.ref);
+    else if (!j->told || j->reason != h.reason || j->wait_ref != h.ref)
         emit_wait(w, j, h.reason, h.ref, describe(w, j, &h));
     if (job_hold(j) > w->now)
         job_until(w, j, job_hold(j));

@@ -88,7 +88,7 @@ bench_drop() {
 bench_fresh() {
     bench_drop
     psql -Xq -d postgres -c "create database $DB" || fail "no database $DB"
-    "$BIN/bootfarm-scheduler" migrate --database="host=$PGHOST port=$PGPORT user=postgres dbname=$DB" >"$T/migrate.log" 2>&1 || fail migrate
+    "$BIN/bootfarm-scheduler" migrate --database="host=$PGHOST port=$PGPORT user=postgres dbname=$DB" >"$T/migrate.log" 2>&1 || fail "migrate: $(tail -n 1 "$T/migrate.log")"
     sql "do \$\$ begin create role bf login in role bootfarm_scheduler; exception when duplicate_object then null; end \$\$"
     psql -Xq -v ON_ERROR_STOP=1 -d "$DB" -f "$TOP/tests/bench/dispatch.sql" || fail dispatch.sql
     [ -z "${BENCH_SQL:-}" ] || sql "$BENCH_SQL" >/dev/null || fail BENCH_SQL # to try a change of the schema

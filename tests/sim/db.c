@@ -144,17 +144,25 @@ static struct answer start(struct sim *s, const struct op *op)
     return (struct answer){.status = ST_OK};
 }
 
-enum wait_reason db_reason(const struct sim *s, const struct t_job *j)
+static enum wait_reason row_reason(const struct sim *s, const struct t_job *j)
 {
     if (j->row.reason != WAIT_NONE || j->row.state != JOB_READY)
         return j->row.reason;
     return (enum wait_reason)(uintptr_t)map_get(&s->db.reason_of, (uint64_t)j->bucket);
 }
 
+/* As the view farm.job: what waits and has no reason waits for its own chain. */
+enum wait_reason db_reason(const struct sim *s, const struct t_job *j)
+{
+    enum wait_reason reason = row_reason(s, j);
+    bool silent = reason == WAIT_NONE && j->row.state == JOB_WAITING && j->row.kind != JOB_BUILD;
+    return silent ? WAIT_PARENT : reason;
+}
+
 struct job_row db_row(const struct sim *s, const struct t_job *j)
 {
     struct job_row row = j->row;
-    row.reason = db_reason(s, j);
+    row.reason = row_reason(s, j);
     return row;
 }
 

@@ -10,14 +10,15 @@ SELECT t.job('build:plant:base@main:amd64') AS j \gset
 SELECT results_eq(format('SELECT actor, via, detail FROM farm.event WHERE job_id = %s', :j),
     $$VALUES ('scheduler', '{waiting}'::text[], '{"because": "new"}'::jsonb)$$, 'making a job is an event');
 SELECT t.ready(:j);
-SELECT results_eq(format('SELECT actor, via FROM farm.event WHERE job_id = %s', :j), $$VALUES ('scheduler', '{waiting,ready}'::text[])$$,
-    'transitions of one turn by one actor are one row');
+SELECT results_eq(format('SELECT actor, via FROM farm.event WHERE job_id = %s ORDER BY seq', :j), $$VALUES ('scheduler', '{waiting}'::text[]), ('scheduler', '{ready}')$$,
+    'that it is ready is the next');
+SELECT is((SELECT count(*)::int FROM farm.event_log WHERE job_id = :j), 1, 'of both, one is written: the first is read off the job');
 UPDATE farm.event_log SET turn = '1';        -- what follows is another turn
 SELECT t.claim(:j) AS a \gset
 UPDATE farm.event_log SET turn = '1';
 SELECT is(t.finish(:'a', t.ok(t.d('B1')), 'succeeded'), 'accepted', 'a result without a start report');
 SELECT results_eq(format('SELECT actor, attempt_id, via, cardinality(ats), detail FROM farm.event WHERE job_id = %s ORDER BY seq', :j),
-    format($$VALUES ('scheduler', NULL, '{waiting,ready}'::text[], 2, '{"because": "new"}'::jsonb), ('scheduler', %1$L::uuid, '{leased}', 1, NULL),
+    format($$VALUES ('scheduler', NULL, '{waiting}'::text[], 1, '{"because": "new"}'::jsonb), ('scheduler', NULL, '{ready}', 1, NULL), ('scheduler', %1$L::uuid, '{leased}', 1, NULL),
                     ('worker:hub-1', %1$L, '{running,succeeded}', 2, jsonb_build_object('digest', t.d('B1')))$$, :'a'),
     'leased -> succeeded says that it ran in between; the worker is the actor');
 

@@ -15,6 +15,7 @@ SELECT matches(t.do('setting_set', '{"name": "history_keep", "value": "never"}')
 SELECT farm.history_months((date_trunc('month', now()) + interval '4 months')::date);
 SELECT is(cardinality(t.months('event_log')), 4, 'what is older goes');
 SELECT t.push(t.plan('one', ARRAY[t.image('base', 'a')]));
+SELECT farm.base_resolved((SELECT id FROM farm.base), t.d('debian'), NULL), t.ready(t.job('build:plant:base@main:amd64'));
 SELECT ok(EXISTS (SELECT FROM farm.event_log_rest WHERE at = now()), 'and what comes late has a place all the same');
 SELECT * FROM finish();
 ROLLBACK;

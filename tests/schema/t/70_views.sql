@@ -15,6 +15,10 @@ SELECT farm.set_waiting(ARRAY[t.job('build:plant:hmi@main:amd64')], '{parent}', 
 SELECT is(t.image_state('hmi'), 'Progressing parent seen', 'waits for its parent');
 SELECT results_eq($$SELECT name, state, reason, detail, run_site, since IS NOT NULL FROM dashboard.queue WHERE id = t.job('build:plant:hmi@main:amd64')$$,
     $$VALUES ('build:plant:hmi@main:amd64', 'waiting', 'parent', 'plant:base@main', 'hub', true)$$, 'the queue says for whom');
+SELECT results_eq($$SELECT kind, reason, regexp_replace(detail, 'job \d+', 'job N') FROM dashboard.queue WHERE image = 'plant:base@main' AND (site IS NULL OR site = 'acp-1') ORDER BY id$$,
+    $$VALUES ('build', 'parent', NULL), ('test', 'parent', 'build:plant:base@main:amd64 (job N)'), ('publish', 'parent', 'test:plant:base@main:amd64 (job N)'),
+             ('mirror', 'parent', 'publish:plant:base@main (job N)')$$, 'what waits for its own chain says so, though nobody wrote it');
+SELECT is((SELECT count(*) FROM farm.load_jobs(NULL) WHERE reason IS NOT NULL AND image_id = (SELECT id FROM farm.image WHERE name = 'base')), 0::bigint, 'the brain is told what was written');
 SELECT farm.base_resolved((SELECT id FROM farm.base), t.d('debian'), NULL);
 SELECT t.ready(t.job('build:plant:base@main:amd64'));
 SELECT is(t.image_state('base'), 'Progressing build-ready queued', 'queued');
@@ -67,7 +71,7 @@ SELECT t.run('build:plant:hmi@main:amd64', t.d('H1')), t.run('test:plant:hmi@mai
 SELECT t.ready(t.job('mirror:plant:hmi@main:acp-1'));
 SELECT t.claim(t.job('mirror:plant:hmi@main:acp-1'), 'acp-1-mirror') AS a \gset
 SELECT results_eq($$SELECT site, state, reason, wanted, digest FROM dashboard.presence WHERE image = 'hmi' ORDER BY site$$,
-    $$VALUES ('acp-1', 'Mirroring', 'mirror-leased', t.d('H1'), NULL::text), ('acp-2', 'Absent', 'mirror-waiting', t.d('H1'), NULL)$$, 'Mirroring');
+    $$VALUES ('acp-1', 'Mirroring', 'mirror-leased', t.d('H1'), NULL::text), ('acp-2', 'Absent', 'parent', t.d('H1'), NULL)$$, 'Mirroring');
 SELECT is((SELECT jobs FROM dashboard.site_demand WHERE id = 'acp-1/amd64/mirror'), 1, 'the site''s demand');
 SELECT t.finish(:'a', t.bad('user', 'x'), 'failed');
 SELECT is((SELECT state || ' ' || reason FROM dashboard.presence WHERE image = 'hmi' AND site = 'acp-1'), 'Absent mirror-failed', 'a mirror that failed');
