@@ -1,6 +1,6 @@
 #include "scheduler/plan_out.h"
 
-#include "common/base/map.h"
+#include <string.h>
 
 static json_t *json_of(const char *text, json_t *otherwise)
 {
@@ -54,24 +54,20 @@ static int planner_error(const json_t *doc, struct err *e)
                    message ? message : "the planner failed without a reason");
 }
 
-json_t *planner_output(const char *text, size_t n, bool exited_well, struct err *e)
+/* The lines of `text` after the first, one for each of `planned`. Who stores them reads them. */
+static int take_plans(struct planner_output *out, const char *text, const char *end, struct err *e)
 {
-    json_error_t why;
-    json_t *doc = json_loadb(text, n, 0, &why);
-    if (!doc) {
-        err_set(e, ERR_INPUT, exited_well ? "the planner's output: %s" : "the planner failed: %s",
-                n ? why.text : "it printed nothing");
-        return NULL;
+    size_t planned = json_array_size(json_object_get(out->doc, "planned"));
+    while (text < end) {
+        const char *nl = memchr(text, '\n', (size_t)(end - text));
+        size_t n = (size_t)((nl ? nl : end) - text);
+        *vec_push(&out->plans) = xstrndup(text, n);
+        text += nl ? n + 1 : n;
     }
-    bool shape = json_is_object(doc) && json_is_array(json_object_get(doc, "refs"));
-    if (exited_well && shape)
-        return doc;
-    if (exited_well)
-        err_set(e, ERR_INPUT, "the planner's output has no refs");
-    else
-        planner_error(doc, e);
-    json_decref(doc);
-    return NULL;
+    if (out->plans.n != planned)
+        return err_set(e, ERR_INPUT, "the planner's output: %zu plans were announced, %zu came",
+                       planned, out->plans.n);
+    return 0;
 }
 
 /* "contexts/" and hex digits: nothing that leaves the folder. */
@@ -85,49 +81,53 @@ static bool path_ok(const char *path)
     return n == 64 && hex[n] == '\0';
 }
 
-static int add_artifact(const json_t *image, const char *key_name, const char *member,
-                        struct smap *seen, plan_artifacts *out, struct err *e)
+static int take_artifacts(struct planner_output *out, struct err *e)
 {
-    const json_t *a = json_object_get(image, member);
-    if (!a || json_is_null(a))
-        return 0;
-    struct plan_artifact x = {
-        .key = json_string_value(json_object_get(image, key_name)),
-        .digest = json_string_value(json_object_get(a, "digest")),
-        .path = json_string_value(json_object_get(a, "path")),
-        .size = json_integer_value(json_object_get(a, "size")),
-    };
-    struct sha256 d;
-    if (!x.key || digest_parse(x.key, &d) || !x.digest || digest_parse(x.digest, &d) || !x.path ||
-        !path_ok(x.path) || x.size < 0)
-        return err_set(e, ERR_INPUT, "the planner's output: a bad %s", member);
-    if (smap_get(seen, x.key))
-        return 0;
-    smap_put(seen, x.key, seen);
-    *vec_push(out) = x;
-    return 0;
-}
-
-static int plan_artifacts_of(const json_t *plan, struct smap *seen, plan_artifacts *out,
-                             struct err *e)
-{
-    const json_t *images = json_object_get(plan, "images");
-    for (size_t i = 0; i < json_array_size(images); i++) {
-        const json_t *image = json_array_get(images, i);
-        if (add_artifact(image, "context_key", "artifact", seen, out, e) ||
-            add_artifact(image, "scripts_key", "tests_artifact", seen, out, e))
-            return -1;
+    const char *key;
+    json_t *a;
+    json_object_foreach(json_object_get(out->doc, "artifacts"), key, a)
+    {
+        struct plan_artifact x = {
+            .key = key,
+            .digest = json_string_value(json_object_get(a, "digest")),
+            .path = json_string_value(json_object_get(a, "path")),
+            .size = json_integer_value(json_object_get(a, "size")),
+        };
+        struct sha256 d;
+        if (digest_parse(x.key, &d) || !x.digest || digest_parse(x.digest, &d) || !x.path ||
+            !path_ok(x.path) || x.size < 0)
+            return err_set(e, ERR_INPUT, "the planner's output: a bad artifact");
+        *vec_push(&out->artifacts) = x;
     }
     return 0;
 }
 
-int planner_artifacts(const json_t *doc, plan_artifacts *out, struct err *e)
+int planner_output(struct planner_output *out, const char *text, size_t n, bool exited_well,
+                   struct err *e)
 {
-    const json_t *plans = json_object_get(doc, "plans");
-    struct smap seen = {0};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < json_array_size(plans); i++)
-        rc = plan_artifacts_of(json_array_get(plans, i), &seen, out, e);
-    smap_release(&seen);
-    return rc;
+    const char *nl = n ? memchr(text, '\n', n) : NULL;
+    size_t first = nl ? (size_t)(nl - text) : n;
+    json_error_t why;
+    *out = (struct planner_output){.doc = json_loadb(text, first, 0, &why)};
+    if (!out->doc)
+        return err_set(e, ERR_INPUT,
+                       exited_well ? "the planner's output: %s" : "the planner failed: %s",
+                       n ? why.text : "it printed nothing");
+    if (!exited_well)
+        return planner_error(out->doc, e);
+    if (!json_is_array(json_object_get(out->doc, "refs")))
+        return err_set(e, ERR_INPUT, "the planner's output has no refs");
+    if (take_artifacts(out, e))
+        return -1;
+    return nl ? take_plans(out, nl + 1, text + n, e) : take_plans(out, text, text, e);
+}
+
+void planner_output_release(struct planner_output *out)
+{
+    json_decref(out->doc);
+    vec_release(&out->artifacts);
+    vec_for_each (i, &out->plans)
+        free(out->plans.v[i]);
+    vec_release(&out->plans);
+    *out = (struct planner_output){0};
 }

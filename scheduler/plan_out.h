@@ -18,17 +18,23 @@ struct planner_paths {
 char *planner_input(const struct repo_row *repo, const PGresult *contexts,
                     const struct planner_paths *paths);
 
-/* One artifact to be uploaded. Strings are borrowed from the document. */
+/* One artifact to be uploaded. Strings are borrowed from the first line. */
 struct plan_artifact {
     const char *key, *digest, *path;
     int64_t size;
 };
 typedef VEC(struct plan_artifact) plan_artifacts;
 
-/* The parsed output; NULL with an error that may be shown to people: also the planner's own. The
- * caller decrefs. `exited_well`: the exit status was 0. */
-json_t *planner_output(const char *text, size_t n, bool exited_well, struct err *e);
-/* Every artifact of every plan, each key once. -1: one of them is not what it must be. */
-int planner_artifacts(const json_t *doc, plan_artifacts *out, struct err *e) BF_MUST_CHECK;
+struct planner_output {
+    json_t *doc; /* the first line */
+    plan_artifacts artifacts;
+    VEC(char *) plans; /* the other lines: JSON that nobody here looks into */
+};
+
+/* `exited_well`: the exit status was 0. -1 with an error that may be shown to people: also the
+ * planner's own. Release in any case. */
+int planner_output(struct planner_output *out, const char *text, size_t n, bool exited_well,
+                   struct err *e) BF_MUST_CHECK;
+void planner_output_release(struct planner_output *out); /* accepts a zeroed one */
 
 #endif

@@ -30,9 +30,7 @@ struct poll {
     uv_work_t reading;
     bool well; /* the planner's exit status was 0 */
     struct err wrong;
-    json_t *doc;
-    plan_artifacts artifacts;
-    VEC(char *) plan_text; /* the elements of the document's `plans` */
+    struct planner_output said;
     struct blobs_batch *batch;
     size_t plan; /* that is committed next */
     unsigned waits;
@@ -60,11 +58,7 @@ static void poll_free(struct poll *p)
     free(p->staging);
     str_release(&p->text);
     str_release(&p->complaint);
-    json_decref(p->doc);
-    vec_release(&p->artifacts);
-    vec_for_each (i, &p->plan_text)
-        free(p->plan_text.v[i]);
-    vec_release(&p->plan_text);
+    planner_output_release(&p->said);
     free(p);
 }
 
@@ -118,8 +112,8 @@ static void on_polled(void *arg, const struct db_reply *r)
 
 static void record(struct poll *p, const char *error)
 {
-    const char *head = json_string_value(json_object_get(p->doc, "head"));
-    const json_t *list = json_object_get(p->doc, "refs");
+    const char *head = json_string_value(json_object_get(p->said.doc, "head"));
+    const json_t *list = json_object_get(p->said.doc, "refs");
     char *refs = !error && list ? json_dumps(list, JSON_COMPACT) : NULL;
     struct db_tx *tx = st_write(p->deps->db, p->term);
     st_repo_polled(tx, p->repo.id, p->repo.sync_wanted, error ? NULL : head, refs, error);
@@ -143,11 +137,9 @@ static void on_committed(void *arg, const struct db_reply *r)
     if (is_over(p))
         return;
     if (r->end != DB_DONE) {
-        char *text =
-            xasprintf("the plan of %s was not stored: %s",
-                      json_string_value(json_object_get(
-                          json_array_get(json_object_get(p->doc, "plans"), p->plan), "ref")),
-                      r->message);
+        const json_t *ref = json_array_get(json_object_get(p->said.doc, "planned"), p->plan);
+        char *text = xasprintf("the plan of %s was not stored: %s",
+                               json_is_string(ref) ? json_string_value(ref) : "a ref", r->message);
         fail(p, text);
         free(text);
         return;
@@ -167,18 +159,18 @@ static void on_committed(void *arg, const struct db_reply *r)
 
 static void commit_next(struct poll *p)
 {
-    if (p->plan == p->plan_text.n) {
+    if (p->plan == p->said.plans.n) {
         record(p, NULL);
         return;
     }
     struct db_tx *tx = st_write(p->deps->db, p->term);
     if (p->plan == 0) {
-        vec_for_each (i, &p->artifacts) {
-            const struct plan_artifact *a = &p->artifacts.v[i];
+        vec_for_each (i, &p->said.artifacts) {
+            const struct plan_artifact *a = &p->said.artifacts.v[i];
             st_add_artifact(tx, a->key, a->digest, p->staging, a->size);
         }
     }
-    st_plan_commit(tx, p->repo.id, p->plan_text.v[p->plan]);
+    st_plan_commit(tx, p->repo.id, p->said.plans.v[p->plan]);
     db_tx_deadline(tx, COMMIT_DEADLINE);
     p->waits++;
     db_submit(tx, on_committed, p);
@@ -201,7 +193,7 @@ static void on_uploaded(void *arg, const char *error)
 
 static void upload(struct poll *p)
 {
-    size_t n = p->artifacts.n;
+    size_t n = p->said.artifacts.n;
     if (n == 0) {
         commit_next(p);
         return;
@@ -209,7 +201,7 @@ static void upload(struct poll *p)
     struct blob *blob = xcalloc(n, sizeof *blob);
     char **dirs = xcalloc(n, sizeof *dirs);
     for (size_t i = 0; i < n; i++) {
-        const struct plan_artifact *a = &p->artifacts.v[i];
+        const struct plan_artifact *a = &p->said.artifacts.v[i];
         dirs[i] = xasprintf("%s/%s", p->out, a->path);
         blob[i] = (struct blob){
             .dir = dirs[i], .repository = p->staging, .tag = a->key + strlen("sha256:")};
@@ -260,17 +252,10 @@ static const char *end_text(struct proc_exit how)
 static void read_output(uv_work_t *work)
 {
     struct poll *p = work->data;
-    json_t *plan;
-    size_t i;
-    p->doc = planner_output(p->text.p, p->text.len, p->well, &p->wrong);
+    if (planner_output(&p->said, p->text.p, p->text.len, p->well, &p->wrong))
+        BUG_ON(p->wrong.kind == ERR_NONE);
     str_release(&p->text);
     str_init(&p->text);
-    if (!p->doc || planner_artifacts(p->doc, &p->artifacts, &p->wrong))
-        return;
-    json_array_foreach(json_object_get(p->doc, "plans"), i, plan)
-    {
-        *vec_push(&p->plan_text) = json_dumps(plan, JSON_COMPACT);
-    }
 }
 
 static void on_read(uv_work_t *work, int status)

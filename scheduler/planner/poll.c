@@ -299,6 +299,19 @@ static json_t *ref_list(const struct poll *p)
     return refs;
 }
 
+/* What was written below `out`, by its key. */
+static json_t *artifact_list(const struct poll *p)
+{
+    json_t *list = json_object(), *written = p->written, *a;
+    const char *key;
+    json_object_foreach(written, key, a)
+    {
+        if (!json_is_null(a))
+            json_object_set(list, key, a);
+    }
+    return list;
+}
+
 static int plan_changed(struct poll *p, json_t *plans, struct err *e)
 {
     if (bring_changed(p, e) < 0)
@@ -319,17 +332,21 @@ static int poll_once(struct poll *p, struct err *e)
     if (remote_list(&p->a, &p->remote, &p->refs, &p->fault, e) < 0 || find_watched(p, e) < 0)
         return -1;
     bool changed = any_changed(p);
-    json_t *plans = json_array();
     size_t i;
     json_t *plan;
-    if (changed && plan_changed(p, plans, e) < 0) {
-        json_decref(plans);
+    p->plans = json_array();
+    if (changed && plan_changed(p, p->plans, e) < 0)
         return -1;
-    }
     const char *head = p->refs.head != NULL ? ref_name(&p->a, p->refs.head) : NULL;
-    json_array_foreach(plans, i, plan) json_object_set_new(plan, "head", json_text(head));
-    p->out = json_pack("{s:o, s:o, s:b, s:o}", "head", json_text(head), "refs", ref_list(p),
-                       "unchanged", (int)!changed, "plans", plans);
+    json_t *planned = json_array();
+    json_array_foreach(p->plans, i, plan)
+    {
+        json_object_set_new(plan, "head", json_text(head));
+        json_array_append(planned, json_object_get(plan, "ref"));
+    }
+    p->out = json_pack("{s:o, s:o, s:b, s:o, s:o}", "head", json_text(head), "refs", ref_list(p),
+                       "unchanged", (int)!changed, "artifacts", artifact_list(p), "planned",
+                       planned);
     BUG_ON(p->out == NULL);
     return 0;
 }
@@ -339,11 +356,17 @@ static void poll_release(struct poll *p)
     repo_close(p->repo);
     json_decref(p->in);
     json_decref(p->out);
+    json_decref(p->plans);
     json_decref(p->written);
     vec_release(&p->alias);
     vec_release(&p->onbuild);
     vec_release(&p->watch);
     arena_release(&p->a);
+}
+
+static int put_line(const json_t *o)
+{
+    return json_dumpf(o, stdout, JSON_COMPACT) < 0 || putchar('\n') == EOF ? -1 : 0;
 }
 
 int cmd_poll(const struct options *o)
@@ -356,9 +379,15 @@ int cmd_poll(const struct options *o)
         p.out = json_pack("{s:{s:s, s:o}}", "error", "kind", remote_fault_names[p.fault], "message",
                           json_text(e.msg));
     poll_stop_clock();
-    if (json_dumpf(p.out, stdout, JSON_COMPACT) < 0)
+    if (put_line(p.out) < 0)
         status = 1;
-    putchar('\n');
+    size_t i;
+    json_t *plan;
+    json_array_foreach(p.plans, i, plan)
+    {
+        if (status == 0 && put_line(plan) < 0)
+            status = 1;
+    }
     poll_release(&p);
     return status;
 }

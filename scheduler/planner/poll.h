@@ -26,6 +26,7 @@ struct poll {
     struct remote_refs refs;
     VEC(struct watched) watch;
     struct repo *repo;
+    json_t *plans;   /* each is a line of the output, after `out` */
     json_t *written; /* context key → artifact, or null where the farm has it */
     enum remote_fault fault;
 };

@@ -81,8 +81,8 @@ BEGIN
 END $$;
 
 -- What the planner prints when one of them has got a commit that wants N images.
-CREATE FUNCTION bench.push_document(k int, n int) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT jsonb_build_object('head', 'main', 'refs', jsonb_build_array(jsonb_build_object('name', 'main', 'oid', p.plan->'oid')), 'plans', jsonb_build_array(p.plan))
+CREATE FUNCTION bench.push_document(k int, n int) RETURNS text LANGUAGE sql AS $$
+    SELECT jsonb_build_object('head', 'main', 'refs', jsonb_build_array(jsonb_build_object('name', 'main', 'oid', p.plan->'oid')), 'planned', '["main"]'::jsonb) || E'\n' || p.plan
       FROM (SELECT bench.plan('main', 'p' || k || '-', n) AS plan) p
 $$;
 

@@ -179,8 +179,14 @@ json_t *site_poll_with(struct site *s, json_t *input, int status)
         .argv = argv, .env = git_env, .in = text, .in_len = strlen(text), .timeout = 60 * BF_SEC};
     run(&spec, &o);
     cr_assert_eq(o.status, status, "exit status %d\n%s%s", o.status, o.out.p, o.err.p);
-    json_t *out = json_loads(o.out.p, 0, &e);
+    json_t *out = json_loads(o.out.p, JSON_DISABLE_EOF_CHECK, &e), *plans = json_array();
     cr_assert(out != NULL, "%s\n%s", e.text, o.out.p);
+    for (const char *at = strchr(o.out.p, '\n'); at && at[1]; at = strchr(at + 1, '\n')) {
+        json_t *plan = json_loads(at + 1, JSON_DISABLE_EOF_CHECK, &e);
+        cr_assert(plan != NULL, "%s\n%s", e.text, at);
+        json_array_append_new(plans, plan);
+    }
+    json_object_set_new(out, "plans", plans); /* as one document, for whoever looks into it */
     outcome_release(&o);
     free(text);
     return out;

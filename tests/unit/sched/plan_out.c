@@ -6,34 +6,33 @@
 #define K(c) "sha256:" c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static int artifacts(const char *image, plan_artifacts *out)
+static int read_output(const char *text, size_t *artifacts, size_t *plans, struct err *e)
+{
+    struct planner_output out;
+    int rc = planner_output(&out, text, strlen(text), true, e);
+    *artifacts = out.artifacts.n;
+    *plans = out.plans.n;
+    planner_output_release(&out);
+    return rc;
+}
+
+static int with_path(const char *path, size_t *artifacts)
 {
     struct err e = ERR_INIT;
-    char *text = xasprintf("{\"refs\": [], \"plans\": [{\"images\": [%s, %s]}]}", image, image);
-    json_t *doc = planner_output(text, strlen(text), true, &e);
-    cr_assert_not_null(doc, "%s", e.msg);
-    int rc = planner_artifacts(doc, out, &e);
-    json_decref(doc); /* what `out` borrows is gone: only counted here */
+    size_t plans;
+    char *text = xasprintf("{\"refs\": [], \"artifacts\": {\"" K("0a") "\": {\"digest\": \"" K(
+                               "0b") "\", \"size\": 1, \"path\": \"%s\"}}}\n",
+                           path);
+    int rc = read_output(text, artifacts, &plans, &e);
     free(text);
     return rc;
 }
 
-static int with_path(const char *path, plan_artifacts *out)
+Test(plan_out, artifacts_are_to_be_uploaded)
 {
-    char *image = xasprintf("{\"context_key\": \"" K("0a") "\", \"artifact\": {\"digest\": \"" K(
-                                "0b") "\", \"size\": 1, \"path\": \"%s\"}, \"scripts_key\": null}",
-                            path);
-    int rc = artifacts(image, out);
-    free(image);
-    return rc;
-}
-
-Test(plan_out, each_key_is_uploaded_once)
-{
-    plan_artifacts out = {0};
-    cr_assert_eq(with_path("contexts/" HEX, &out), 0);
-    cr_assert_eq(out.n, 1);
-    vec_release(&out);
+    size_t n;
+    cr_assert_eq(with_path("contexts/" HEX, &n), 0);
+    cr_assert_eq(n, 1);
 }
 
 Test(plan_out, paths_stay_in_their_folder)
@@ -41,9 +40,29 @@ Test(plan_out, paths_stay_in_their_folder)
     const char *const bad[] = {"contexts/../../etc/passwd", "/contexts/" HEX, "contexts/" HEX "/..",
                                "contexts/" HEX ":x",        "contexts/",      ""};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        plan_artifacts out = {0};
-        cr_assert_eq(with_path(bad[i], &out), -1, "%s", bad[i]);
-        vec_release(&out);
+        size_t n;
+        cr_assert_eq(with_path(bad[i], &n), -1, "%s", bad[i]);
+    }
+}
+
+Test(plan_out, each_plan_is_a_line)
+{
+    const char *const head = "{\"refs\": [], \"planned\": [\"a\", \"b\"]}\n";
+    const char *const wrong[] = {"", "{}\n", "{}", "{}\n{}\n{}\n"};
+    struct err e = ERR_INIT;
+    size_t artifacts, plans;
+    char *text = xasprintf("%s{\"ref\": \"a\"}\n{\"ref\": \"b\"}\n", head);
+    struct planner_output out;
+    cr_assert_eq(planner_output(&out, text, strlen(text), true, &e), 0, "%s", e.msg);
+    cr_assert_eq(out.plans.n, 2);
+    cr_assert_str_eq(out.plans.v[1], "{\"ref\": \"b\"}");
+    planner_output_release(&out);
+    free(text);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        text = xasprintf("%s%s", head, wrong[i]);
+        cr_assert_eq(read_output(text, &artifacts, &plans, &e), -1, "%s", wrong[i]);
+        cr_assert(strstr(e.msg, "2 plans were announced"), "%s", e.msg);
+        free(text);
     }
 }
 
@@ -51,11 +70,15 @@ Test(plan_out, errors_are_the_planners_own)
 {
     const char *text = "{\"error\": {\"kind\": \"auth\", \"message\": \"key refused\"}}";
     struct err e = ERR_INIT;
-    cr_assert_null(planner_output(text, strlen(text), false, &e));
+    struct planner_output out;
+    cr_assert_eq(planner_output(&out, text, strlen(text), false, &e), -1);
     cr_assert_str_eq(e.msg, "key refused");
-    cr_assert_null(planner_output("", 0, false, &e));
+    planner_output_release(&out);
+    cr_assert_eq(planner_output(&out, "", 0, false, &e), -1);
     cr_assert_str_eq(e.msg, "the planner failed: it printed nothing");
-    cr_assert_null(planner_output("{}", 2, true, &e));
+    planner_output_release(&out);
+    cr_assert_eq(planner_output(&out, "{}", 2, true, &e), -1);
+    planner_output_release(&out);
 }
 
 Test(plan_out, the_input_holds_the_row)
