@@ -344,9 +344,9 @@ static int poll_once(struct poll *p, struct err *e)
         json_object_set_new(plan, "head", json_text(head));
         json_array_append(planned, json_object_get(plan, "ref"));
     }
-    p->out = json_pack("{s:o, s:o, s:b, s:o, s:o}", "head", json_text(head), "refs", ref_list(p),
-                       "unchanged", (int)!changed, "artifacts", artifact_list(p), "planned",
-                       planned);
+    p->out =
+        json_pack("{s:o, s:o, s:b, s:o, s:o}", "head", json_text(head), "refs", ref_list(p),
+                  "unchanged", (int)!changed, "artifacts", artifact_list(p), "planned", planned);
     BUG_ON(p->out == NULL);
     return 0;
 }
