@@ -83,6 +83,13 @@ CREATE FUNCTION farm.job_of(attempt uuid) RETURNS bigint LANGUAGE sql IMMUTABLE 
     SELECT ('x' || left(attempt::text, 8) || substr(attempt::text, 10, 4))::bit(48)::bigint
 $$;
 
+-- Whether an attempt of the job, before the one that it has now, found something else than infrastructure at fault. A function, so that a statement which
+-- mostly need not ask does not open all partitions to begin with.
+CREATE FUNCTION farm.failed_before(job bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM farm.attempt_past p WHERE p.job_id = job AND p.outcome = 'failed' AND p.class <> 'infra');
+END $$;
+
 -- At most one row. Inlined.
 CREATE FUNCTION farm.known_attempt(attempt uuid) RETURNS SETOF farm.attempt LANGUAGE sql STABLE AS $$
     SELECT t.* FROM farm.attempt t WHERE t.job_id = farm.job_of(attempt) AND t.id = attempt

@@ -117,7 +117,7 @@ CREATE VIEW farm.job_row AS
            f.because, f.forced, f.needs, f.priority, farm.us(s.not_before) AS not_before_us, farm.us(s.ready_at) AS ready_at_us, s.attempts, s.losses, s.digest::text AS digest, s.fail_class,
            CASE WHEN l.live THEN s.attempt_id END AS attempt_id, CASE WHEN l.live THEN s.worker_id END AS worker_id, CASE WHEN l.live THEN s.boot_id END AS boot_id,
            l.live AND s.started_at IS NOT NULL AS started,
-           CASE WHEN f.kind = 'test' AND s.attempts > 0 THEN EXISTS (SELECT FROM farm.attempt t WHERE t.job_id = f.id AND t.outcome = 'failed' AND t.fail_class <> 'infra') ELSE false END AS rerun,
+           CASE WHEN f.kind = 'test' AND s.attempts > 0 THEN coalesce(s.outcome = 'failed' AND s.class <> 'infra', false) OR farm.failed_before(f.id) ELSE false END AS rerun,
            farm.us(f.created_at) AS created_at_us, CASE WHEN f.kind = 'test' THEN (SELECT p.guest_mib FROM farm.spec p WHERE p.id = f.spec_id) ELSE 0 END AS memory_mib
       FROM farm.job_fixed f
       JOIN farm.job_state s ON s.id = f.id

@@ -145,6 +145,17 @@ BEGIN
          WHERE r.id = (j.pins->'release'->>'id')::bigint);
 END $$;
 
+-- What is in an order that is not a test's.
+CREATE FUNCTION farm.order_of(job bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    j farm.job;
+BEGIN
+    SELECT q.* INTO j FROM farm.job q WHERE q.id = order_of.job;
+    RETURN CASE j.kind WHEN 'build' THEN farm.build_order(j, (SELECT s.body FROM farm.spec s WHERE s.id = j.spec_id))
+                       WHEN 'publish' THEN farm.publish_order(j)
+                       WHEN 'mirror' THEN farm.mirror_order(j) END;
+END $$;
+
 -- The orders of live attempts, each with its job; NULL for one that has ended or was never made. Text is put together, since a jsonb would be built
 -- only to be printed; for the same reason a spec has the text of its test ready, and a job its title. Tables and not their views: of all that a claim
 -- does this takes the longest.
@@ -167,7 +178,5 @@ CREATE FUNCTION farm.work_orders(jobs bigint[], attempts uuid[]) RETURNS TABLE (
      CROSS JOIN LATERAL (
           SELECT substr(left(to_json(f.title)::text, -1), 2) AS title,
                  (SELECT (e.pin->>'repository') || '@' || (e.pin->>'digest') FROM (SELECT q.pins->('image:' || f.image_arch_id) AS pin OFFSET 0) e) AS source,
-                 CASE q.kind WHEN 'build' THEN (SELECT farm.build_order(j, s.body) FROM farm.job j WHERE j.id = q.id)
-                             WHEN 'publish' THEN (SELECT farm.publish_order(j) FROM farm.job j WHERE j.id = q.id)
-                             WHEN 'mirror' THEN (SELECT farm.mirror_order(j) FROM farm.job j WHERE j.id = q.id) END AS more OFFSET 0) m
+                 CASE WHEN q.kind <> 'test' THEN farm.order_of(q.id) END AS more OFFSET 0) m
 $$;

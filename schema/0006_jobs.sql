@@ -62,8 +62,8 @@ CREATE FUNCTION farm.satisfied(j farm.job, spec jsonb, pins jsonb) RETURNS text 
     END
 $$;
 
--- What the brain gives of a test's digest is taken as it is, when it says where that lies; builds and tests are looked up by their keys.
-CREATE FUNCTION farm.make_ready_rows(jobs bigint[], keys text[], pins jsonb[], buckets bigint[])
+-- Of any kind and in any case; what most are is done by make_ready_rows.
+CREATE FUNCTION farm.make_ready_others(jobs bigint[], keys text[], pins jsonb[], buckets bigint[])
 RETURNS TABLE (job bigint, status text, digest text, repository text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -131,6 +131,62 @@ BEGIN
             UNION ALL
             SELECT m.ord, m.id, m.state, m.digest::text, CASE WHEN m.state = 'skipped' THEN m.repository END FROM moved m) g
      GROUP BY g.ord ORDER BY g.ord;
+END $$;
+
+-- Builds and tests that are made for what the plan still says, which nearly all are: one statement. The rest goes the way of make_ready_others. What the brain
+-- gives of a test's digest is taken as it is, when it says where that lies; what was built or judged before is looked up by the key.
+CREATE FUNCTION farm.make_ready_rows(jobs bigint[], keys text[], pins jsonb[], buckets bigint[])
+RETURNS TABLE (job bigint, status text, digest text, repository text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    staging constant text := (SELECT s.value FROM farm.setting s WHERE s.name = 'staging_registry');
+    hit bigint[];                -- places of those that are what they seem
+    states text[];
+    digests text[];
+    repositories text[];
+    missed bigint[];
+BEGIN
+    WITH moved AS (
+        UPDATE farm.job_state s
+           SET state = CASE WHEN d.done IS NULL THEN 'ready' ELSE 'skipped' END, input_key = u.key, pins = coalesce(u.given, '{}'), bucket = u.bucket, digest = d.done,
+               repository = CASE WHEN d.done IS NOT NULL THEN farm.locate(d.done, NULL) WHEN d.kind = 'build' THEN staging || '/build/' || farm.title_path(d.title) ELSE d.tested END,
+               reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = CASE WHEN d.done IS NULL THEN now() END, ended_at = CASE WHEN d.done IS NOT NULL THEN now() END
+          FROM unnest(jobs, keys, make_ready_rows.pins, buckets) WITH ORDINALITY u (id, key, given, bucket, ord)
+         CROSS JOIN LATERAL (
+              SELECT f.kind, f.title, t.tested,
+                     CASE WHEN f.forced > 0 THEN NULL
+                          WHEN f.kind = 'build' THEN (SELECT CASE WHEN b.gone_at IS NULL THEN b.digest END FROM farm.build_result b WHERE b.input_key = u.key)
+                          ELSE (SELECT CASE WHEN v.passed THEN v.digest END FROM farm.verdict v WHERE v.test_key = u.key) END AS done
+                FROM farm.job_fixed f
+                JOIN farm.image_arch_plan a ON a.id = f.image_arch_id
+               CROSS JOIN LATERAL (SELECT CASE WHEN f.kind = 'test' THEN u.given->('image:' || f.image_arch_id)->>'repository' END AS tested OFFSET 0) t
+               WHERE f.id = u.id AND a.spec_id = f.spec_id AND (f.kind = 'build' AND staging IS NOT NULL OR t.tested IS NOT NULL) OFFSET 0) d
+         WHERE s.id = ANY (ARRAY[u.id]) AND s.state = 'waiting' AND u.key <> ''
+        RETURNING u.ord, s.id, s.state, s.digest, s.repository, s.kind, s.image_arch_id, s.serial
+    ), told AS (
+        INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
+        SELECT m.id, 'scheduler', ARRAY[m.state], ARRAY[now()], CASE WHEN m.digest IS NOT NULL THEN jsonb_build_object('digest', m.digest) END FROM moved m
+    ), passed AS (
+        UPDATE farm.image_arch_state a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = m.serial, failures = 0, breaker_since = NULL
+          FROM moved m
+         WHERE a.id = ANY (ARRAY[m.image_arch_id]) AND m.kind = 'test' AND m.state = 'skipped' AND coalesce(a.passing_serial, 0) <= m.serial
+    )
+    SELECT array_agg(m.ord ORDER BY m.ord), array_agg(m.state ORDER BY m.ord), array_agg(m.digest::text ORDER BY m.ord),
+           array_agg(CASE WHEN m.state = 'skipped' THEN m.repository END ORDER BY m.ord)
+      INTO hit, states, digests, repositories FROM moved m;
+    IF cardinality(hit) = cardinality(jobs) THEN
+        RETURN QUERY SELECT u.* FROM unnest(jobs, states, digests, repositories) u;
+    ELSE
+        missed := ARRAY(SELECT i FROM generate_subscripts(jobs, 1) i EXCEPT SELECT unnest(hit) ORDER BY 1);
+        RETURN QUERY
+        SELECT g.job, g.status, g.digest, g.repository
+          FROM (SELECT u.ord, jobs[u.ord] AS job, u.status, u.digest, u.repository FROM unnest(hit, states, digests, repositories) u (ord, status, digest, repository)
+                UNION ALL
+                SELECT missed[o.ord], o.job, o.status, o.digest, o.repository
+                  FROM farm.make_ready_others(ARRAY(SELECT jobs[i] FROM unnest(missed) i), ARRAY(SELECT keys[i] FROM unnest(missed) i), ARRAY(SELECT make_ready_rows.pins[i] FROM unnest(missed) i),
+                                              ARRAY(SELECT buckets[i] FROM unnest(missed) i)) WITH ORDINALITY o (job, status, digest, repository, ord)) g
+         ORDER BY g.ord;
+    END IF;
     PERFORM pg_notify('farm_change', 'jobs');
 END $$;
 

@@ -110,7 +110,7 @@ $$;
 CREATE FUNCTION farm.record_verdicts(done farm.outcome[]) RETURNS void LANGUAGE sql AS $$
     INSERT INTO farm.verdict (test_key, digest, passed, flaky, attempt_id, detail)
     SELECT DISTINCT ON (o.input_key) o.input_key, o.ordered, o.next = 'succeeded',
-           o.next = 'succeeded' AND EXISTS (SELECT FROM farm.attempt_past f WHERE f.job_id = o.job AND f.outcome = 'failed' AND f.class <> 'infra'),
+           CASE WHEN o.next = 'succeeded' THEN farm.failed_before(o.job) ELSE false END,
            o.attempt, o.result->'detail'
       FROM unnest(done) o WHERE o.kind = 'test' AND (o.next = 'succeeded' OR (o.next = 'failed' AND o.class <> 'infra')) ORDER BY o.input_key
     ON CONFLICT (test_key) DO UPDATE
@@ -218,7 +218,7 @@ BEGIN
     ), judged AS (
         INSERT INTO farm.verdict (test_key, digest, passed, flaky, attempt_id, detail)
         SELECT DISTINCT ON (d.input_key) d.input_key, d.digest, true,
-               d.attempts > 1 AND EXISTS (SELECT FROM farm.attempt_past f WHERE f.job_id = d.id AND f.outcome = 'failed' AND f.class <> 'infra'), d.attempt_id, d.result
+               CASE WHEN d.attempts > 1 THEN farm.failed_before(d.id) ELSE false END, d.attempt_id, d.result
           FROM done d WHERE d.kind = 'test' ORDER BY d.input_key, d.ord
         ON CONFLICT (test_key) DO UPDATE
            SET passed = excluded.passed, flaky = excluded.flaky, attempt_id = excluded.attempt_id, detail = excluded.detail, decided_at = now()
