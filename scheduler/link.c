@@ -44,6 +44,7 @@ struct link {
     VEC(int64_t) queue; /* workers to send to */
     uv_idle_t *idle;    /* active while the queue is not empty */
     uv_timer_t *timer;
+    unsigned checked;   /* the version of the roster that all speakers have passed */
     bf_time complained; /* a peer must not fill our log */
     struct {
         struct str workers, attempts, phases;
@@ -405,12 +406,14 @@ static void speaker_free(struct speaker *s)
 static void check_speakers(struct link *l)
 {
     VEC(int64_t) gone = VEC_INIT;
+    bool keys = roster_version(l->roster) != l->checked;
+    l->checked = roster_version(l->roster);
     size_t pos = 0;
     uint64_t worker;
     void *v;
     while (map_next(&l->speakers, &pos, &worker, &v)) {
         struct speaker *s = v;
-        if (roster_check(l->roster, s->user_id) == 0)
+        if (keys && roster_check(l->roster, s->user_id) == 0)
             *vec_push(&gone) = s->peer.worker;
         else if (peer_is_stale(&s->peer, l->cfg.lease, clock_mono()))
             set_down(l, s);

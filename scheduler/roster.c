@@ -27,6 +27,8 @@ struct roster {
     struct db *db;
     uv_timer_t *timer;
     struct members now;
+    int64_t mark;     /* of what was loaded last */
+    unsigned version; /* how often that was something else */
     bool loaded, loading, again;
     bf_time complained; /* strangers must not fill our log */
 };
@@ -65,7 +67,9 @@ static void on_loaded(void *arg, const struct db_reply *reply)
     if (reply->end == DB_DONE) {
         members_clear(&r->now);
         r->loaded = true;
-        st_each_key(reply->result[0], take_key, &r->now);
+        r->version++;
+        r->mark = st_read_i64(reply->result[0]);
+        st_each_key(reply->result[1], take_key, &r->now);
     } else if (reply->end == DB_REFUSED) {
         log_error("cannot load the workers' keys", "error", reply->message);
     }
@@ -81,13 +85,33 @@ void roster_refresh(struct roster *r)
         return;
     r->loading = true;
     struct db_tx *tx = db_tx_new(r->db, DB_SNAPSHOT);
+    st_workers_mark(tx);
     st_load_workers(tx);
     db_submit(tx, on_loaded, r);
 }
 
+static void on_mark(void *arg, const struct db_reply *reply)
+{
+    struct roster *r = arg;
+    bool same = reply->end == DB_DONE && st_read_i64(reply->result[0]) == r->mark;
+    r->loading = false;
+    if ((r->again || !same) && db_is_up(r->db))
+        roster_refresh(r);
+}
+
+/* Thousands of rows that say what they said five seconds ago are not read. */
 static void on_timer(uv_timer_t *t)
 {
-    roster_refresh(t->data);
+    struct roster *r = t->data;
+    if (!r->loaded || r->loading || !db_is_up(r->db)) {
+        roster_refresh(r);
+        return;
+    }
+    r->loading = true;
+    r->again = false;
+    struct db_tx *tx = db_tx_new(r->db, DB_SNAPSHOT);
+    st_workers_mark(tx);
+    db_submit(tx, on_mark, r);
 }
 
 void roster_db_up(struct roster *r, bool up)
@@ -120,6 +144,11 @@ int64_t roster_check(const struct roster *r, const char *user_id)
     long long id = strtoll(user_id, &end, 10);
     const struct member *m = map_get(&r->now.by_id, (uint64_t)id);
     return m && !m->revoked && strcmp(m->user_id, user_id) == 0 ? m->id : 0;
+}
+
+unsigned roster_version(const struct roster *r)
+{
+    return r->version;
 }
 
 const char *roster_name(const struct roster *r, int64_t worker)

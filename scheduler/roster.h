@@ -12,7 +12,8 @@
 
 struct roster; /* opaque */
 
-/* Loads over `db` when it comes up (roster_db_up), on roster_refresh, and every few seconds. */
+/* Loads over `db` when it comes up (roster_db_up), on roster_refresh, and when it differs, for
+ * which it is looked at every few seconds. */
 struct roster *roster_new(uv_loop_t *loop, struct db *db);
 void roster_db_up(struct roster *r, bool up);
 void roster_refresh(struct roster *r);
@@ -20,6 +21,8 @@ void roster_refresh(struct roster *r);
 const char *roster_zap(void *roster, const char *public_key, const char *address);
 /* The worker that a message's user id stands for now; 0: none, drop the message. */
 int64_t roster_check(const struct roster *r, const char *user_id);
+/* Another number whenever the list was loaded: what was checked before may be checked again. */
+unsigned roster_version(const struct roster *r);
 const char *roster_name(const struct roster *r, int64_t worker); /* "?" for an unknown one */
 /* After db_close. Accepts NULL. */
 void roster_free(struct roster *r);

@@ -73,6 +73,11 @@ void st_load_workers(struct db_tx *tx)
     db_add(tx, "select * from farm.load_workers()", NULL, 0);
 }
 
+void st_workers_mark(struct db_tx *tx)
+{
+    db_add(tx, "select farm.workers_mark()", NULL, 0);
+}
+
 void st_load_bases(struct db_tx *tx)
 {
     db_add(tx, "select * from farm.load_bases()", NULL, 0);

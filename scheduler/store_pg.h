@@ -35,6 +35,7 @@ const char *st_read_text(const PGresult *r); /* the same; NULL */
 void st_now(struct db_tx *tx);
 void st_load_sites(struct db_tx *tx);
 void st_load_workers(struct db_tx *tx);
+void st_workers_mark(struct db_tx *tx); /* st_read_i64: another number after each change */
 void st_load_bases(struct db_tx *tx);
 void st_load_images(struct db_tx *tx, const pg_ids *ids); /* NULL: all */
 void st_load_jobs(struct db_tx *tx, const pg_ids *ids);   /* NULL: all */
