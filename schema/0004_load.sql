@@ -64,12 +64,13 @@ BEGIN
           JOIN farm.image i ON i.id = a.image_id
           JOIN farm.ref r ON r.id = i.ref_id
           JOIN farm.repo p ON p.id = r.repo_id
-         CROSS JOIN LATERAL (       -- what the last three of each took; the brain goes on from there
+         CROSS JOIN LATERAL (       -- what the last three of each took, once one has passed; the brain goes on from there
               SELECT avg(n.ms) FILTER (WHERE n.kind = 'build')::int AS build, avg(n.ms) FILTER (WHERE n.kind = 'test')::int AS test
                 FROM (VALUES ('build'), ('test')) k (kind)
                CROSS JOIN LATERAL (SELECT k.kind, least(extract(epoch FROM s.finished_at - coalesce(s.started_at, s.leased_at)) * 1000, 2000000000) AS ms
                                      FROM farm.job_fixed f JOIN farm.job_state s ON s.id = f.id
-                                    WHERE f.image_arch_id = a.id AND f.kind = k.kind AND s.outcome = 'succeeded' ORDER BY f.id DESC LIMIT 3) n) t
+                                    WHERE f.image_arch_id = a.id AND f.kind = k.kind AND s.outcome = 'succeeded' ORDER BY f.id DESC LIMIT 3) n
+               WHERE a.passing_digest IS NOT NULL) t
          WHERE a.id = q.id OFFSET 0) m
      ORDER BY q.id;
 END $$;

@@ -9,7 +9,7 @@ CREATE INDEX image_parent_across ON farm.image_parent (reference) WHERE referenc
 
 -- By which references other refs may mean an image.
 CREATE TABLE farm.provided (
-    reference text NOT NULL,                    -- normalised
+    reference text COLLATE "C" NOT NULL,        -- normalised
     image_id  bigint NOT NULL,
     PRIMARY KEY (reference, image_id)
 );

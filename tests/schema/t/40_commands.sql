@@ -75,8 +75,13 @@ SELECT results_eq($$SELECT name, site_id, roles, public_key, drained, revoked FR
     $$VALUES ('hub-1', (SELECT id FROM farm.site WHERE name = 'acp-1'), '{mirror}'::text[], rpad('new', 40, '-'), false, false)$$, 'with a new key, site and roles');
 SELECT matches(t.do('worker_enroll', jsonb_build_object('name', 'w2', 'site', 'hub', 'roles', '["dance"]'::jsonb, 'public_key', rpad('w2', 40, '-'))), '^refused: .*check constraint', 'a role that is none');
 SELECT matches(t.do('worker_enroll', jsonb_build_object('name', 'w2', 'site', 'hub', 'roles', '["build"]'::jsonb, 'public_key', rpad('new', 40, '-'))), '^refused: duplicate key', 'a key of somebody else');
+UPDATE farm.worker SET state_since = now() - interval '1 hour';
+SELECT farm.workers_mark() AS mark \gset
+UPDATE farm.worker SET state_since = now();
+SELECT is(farm.workers_mark(), :mark, 'what workers do leaves the mark of the list as it is');
 SELECT is(t.do('worker_revoke', '{"name": "hub-1"}'), 'done', 'worker_revoke');
 SELECT results_eq($$SELECT revoked FROM farm.load_workers() WHERE name = 'hub-1'$$, $$VALUES (true)$$, 'revoked');
+SELECT isnt(farm.workers_mark(), :mark, 'which shows in the mark');
 SELECT is((SELECT state FROM dashboard.workers WHERE name = 'hub-1'), 'revoked', 'which people see');
 SELECT is(t.do('setting_set', '{"name": "colour", "value": "red"}'), 'refused: there is no setting colour (known are staging_registry, release_registry, curve_public, arch, log_limit, log_keep, history_keep)', 'a setting that is none');
 SELECT is(t.do('setting_set', '{"name": "log_limit", "value": "1000"}'), 'done', 'setting_set');
