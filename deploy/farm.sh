@@ -131,6 +131,8 @@ port = $(farm_port postgres)
 unix_socket_directories = '$FARM/run/pg'
 max_connections = 60
 shared_buffers = 128MB
+# WAL segments are used again instead of removed: commits wait while a new one is made, which a flood of logs asks for each second.
+min_wal_size = 512MB
 PG
     fi
     farm_spawn postgres postgres "$FARM_PG_BIN/postgres" -D "$data"

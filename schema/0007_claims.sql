@@ -187,7 +187,7 @@ BEGIN
     RETURN QUERY
     SELECT u.id, CASE WHEN t.id IS NULL THEN 'unknown' WHEN s.state IS DISTINCT FROM 'running' THEN 'fenced' WHEN s.started_seq > mark THEN 'ok' ELSE 'duplicate' END
       FROM unnest(start_rows.attempts) WITH ORDINALITY u (id, ord)
-      LEFT JOIN LATERAL (SELECT f.* FROM farm.attempt f WHERE f.job_id = farm.job_of(u.id) AND f.id = u.id OFFSET 0) t ON true
+      LEFT JOIN LATERAL (SELECT f.* FROM farm.known_attempt(u.id) f OFFSET 0) t ON true
       LEFT JOIN farm.job_state s ON s.id = t.job_id AND s.attempt_id = t.id
      ORDER BY u.ord;
 END $$;

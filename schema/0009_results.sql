@@ -58,7 +58,7 @@ BEGIN
                j.repository, p.ordered, l.lost, g.gone, u.result)::farm.outcome ORDER BY u.ord)
       INTO judged
       FROM unnest(attempts, workers, results, next_states, reasons, not_before_us) WITH ORDINALITY u (attempt, worker, result, next, reason, not_before, ord)
-      LEFT JOIN LATERAL (SELECT f.* FROM farm.attempt f WHERE f.job_id = farm.job_of(u.attempt) AND f.id = u.attempt OFFSET 0) t ON true
+      LEFT JOIN LATERAL (SELECT f.* FROM farm.known_attempt(u.attempt) f OFFSET 0) t ON true
       LEFT JOIN LATERAL (SELECT f AS whole, f.* FROM farm.job f WHERE f.id = t.job_id OFFSET 0) j ON true
      CROSS JOIN LATERAL (SELECT min(e.value->>'digest') AS ordered FROM jsonb_each(coalesce(j.pins, '{}')) e WHERE j.kind <> 'build') p
      CROSS JOIN LATERAL (SELECT CASE WHEN u.result->>'outcome' = 'failed' AND u.result->>'code' IN ('digest-gone', 'base-not-found')
@@ -275,7 +275,7 @@ BEGIN
         SELECT u.*, t.job_id,
                CASE WHEN t.id IS NULL THEN 'unknown' WHEN t.ended_at IS NULL THEN 'ok' WHEN t.outcome = 'lost' THEN 'duplicate' ELSE 'fenced' END AS status
           FROM unnest(attempts, next_states, reasons, not_before_us) WITH ORDINALITY u (id, next, reason, not_before, ord)
-          LEFT JOIN LATERAL (SELECT f.* FROM farm.attempt f WHERE f.job_id = farm.job_of(u.id) AND f.id = u.id OFFSET 0) t ON true
+          LEFT JOIN LATERAL (SELECT f.* FROM farm.known_attempt(u.id) f OFFSET 0) t ON true
     ), abandoned AS (
         UPDATE farm.release r SET state = 'abandoned' FROM asked q
          WHERE r.job_id = q.job_id AND r.state = 'publishing' AND q.status = 'ok' AND q.next = 'failed'
