@@ -58,15 +58,15 @@ static int planner_error(const json_t *doc, struct err *e)
 static int take_plans(struct planner_output *out, const char *text, const char *end, struct err *e)
 {
     size_t planned = json_array_size(json_object_get(out->doc, "planned"));
-    while (text < end) {
+    while (text < end && out->plans.n < planned) {
         const char *nl = memchr(text, '\n', (size_t)(end - text));
         size_t n = (size_t)((nl ? nl : end) - text);
         *vec_push(&out->plans) = xstrndup(text, n);
         text += nl ? n + 1 : n;
     }
-    if (out->plans.n != planned)
-        return err_set(e, ERR_INPUT, "the planner's output: %zu plans were announced, %zu came",
-                       planned, out->plans.n);
+    if (out->plans.n < planned || text < end)
+        return err_set(e, ERR_INPUT, "the planner's output: %zu plans were announced, %s came",
+                       planned, text < end ? "more" : "fewer");
     return 0;
 }
 
@@ -115,8 +115,12 @@ int planner_output(struct planner_output *out, const char *text, size_t n, bool 
                        n ? why.text : "it printed nothing");
     if (!exited_well)
         return planner_error(out->doc, e);
-    if (!json_is_array(json_object_get(out->doc, "refs")))
-        return err_set(e, ERR_INPUT, "the planner's output has no refs");
+    if (!json_is_array(json_object_get(out->doc, "refs")) ||
+        !json_is_array(json_object_get(out->doc, "planned")) ||
+        !json_is_object(json_object_get(out->doc, "artifacts")))
+        return err_set(e, ERR_INPUT,
+                       "the planner's output lacks refs, artifacts or planned: is "
+                       "bootfarm-planner of this scheduler's version?");
     if (take_artifacts(out, e))
         return -1;
     return nl ? take_plans(out, nl + 1, text + n, e) : take_plans(out, text, text, e);

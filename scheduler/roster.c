@@ -28,7 +28,7 @@ struct roster {
     uv_timer_t *timer;
     struct members now;
     int64_t mark;     /* of what was loaded last */
-    unsigned version; /* how often that was something else */
+    unsigned version; /* how often that was */
     bool loaded, loading, again;
     bf_time complained; /* strangers must not fill our log */
 };

@@ -271,7 +271,7 @@ CREATE TABLE farm.job_fixed (
 CREATE INDEX job_of_arch ON farm.job_fixed (image_arch_id, kind, id DESC) WHERE image_arch_id IS NOT NULL;
 CREATE INDEX job_of_image ON farm.job_fixed (image_id, kind, id DESC) WHERE image_arch_id IS NULL;
 CREATE INDEX job_of_target ON farm.job_fixed (image_id, target_site_id, id DESC) WHERE kind = 'mirror';
-CREATE INDEX job_of_revision ON farm.job_fixed USING brin (revision_id) WITH (pages_per_range = 16);        -- rows come in this order
+CREATE INDEX job_of_revision ON farm.job_fixed (revision_id);
 
 -- Why the ready jobs of a bucket wait. The brain writes it when it changes, whatever the number of jobs; a bucket's number is a hash of what they ask for.
 CREATE TABLE farm.bucket (
@@ -368,7 +368,7 @@ CREATE TABLE farm.event_log (
 ) PARTITION BY RANGE (at);
 CREATE TABLE farm.event_log_rest PARTITION OF farm.event_log DEFAULT;
 CREATE INDEX event_of_job ON farm.event_log (job_id, seq);
-CREATE INDEX event_in_order ON farm.event_log USING brin (seq) WITH (pages_per_range = 16);                 -- the same
+CREATE INDEX event_in_order ON farm.event_log USING brin (seq) WITH (pages_per_range = 16);     -- rows come in this order
 
 -- Rows that PostgreSQL refused for their content, kept for people; the farm goes on without them.
 CREATE TABLE farm.quarantine (

@@ -38,32 +38,36 @@ CREATE VIEW farm.image_arch AS
     SELECT p.id, p.image_id, p.arch, p.recipe, p.tests_key, b.body AS spec, p.removed_at, s.passing_digest, s.passing_repository, s.passing_serial, s.failures, s.breaker_since, s.held, s.scheduled_at
       FROM farm.image_arch_plan p LEFT JOIN farm.image_arch_state s ON s.id = p.id LEFT JOIN farm.spec b ON b.id = p.spec_id;
 
--- The job of its own chain that a waiting job waits for, where its row says nothing else: a test for its build, a publish for a test, a mirror for its publish.
-CREATE FUNCTION farm.waits_for(of_kind text, of_image bigint, of_arch bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    ahead bigint;
-BEGIN
-    CASE of_kind
-        WHEN 'test' THEN
-            ahead := (SELECT f.id FROM farm.job_fixed f WHERE f.image_arch_id = of_arch AND f.kind = 'build' ORDER BY f.id DESC LIMIT 1);
-        WHEN 'publish' THEN
-            ahead := (SELECT n.id FROM farm.image_arch_plan a
-                       CROSS JOIN LATERAL (SELECT f.id FROM farm.job_fixed f WHERE f.image_arch_id = a.id AND f.kind = 'test' ORDER BY f.id DESC LIMIT 1) n
-                        JOIN farm.job_state s ON s.id = n.id
-                       WHERE a.image_id = of_image AND a.removed_at IS NULL AND s.ended_at IS NULL ORDER BY a.id LIMIT 1);
-        WHEN 'mirror' THEN
-            ahead := (SELECT f.id FROM farm.job_fixed f WHERE f.image_id = of_image AND f.image_arch_id IS NULL AND f.kind = 'publish' ORDER BY f.id DESC LIMIT 1);
-        ELSE
-            RETURN NULL;
-    END CASE;
-    RETURN farm.job_title(ahead) || ' (job ' || ahead || ')';
-END $$;
+-- The live job before it in its own chain, for which a waiting job waits whose row says nothing: a test for its build, a publish for a test, a mirror for
+-- its publish. No function: in a view those are called with the reader's rights.
+CREATE VIEW farm.ahead AS
+    SELECT c.job_id, c.kind || ':' || c.title || coalesce(':' || c.arch, '') || ' (job ' || c.id || ')' AS job
+      FROM (SELECT f.id AS job_id, n.*
+              FROM farm.job_fixed f
+             CROSS JOIN LATERAL (SELECT q.id, q.kind, q.title, q.arch FROM farm.job_fixed q WHERE q.image_arch_id = f.image_arch_id AND q.kind = 'build' ORDER BY q.id DESC LIMIT 1) n
+              JOIN farm.job_state s ON s.id = n.id AND s.ended_at IS NULL
+             WHERE f.kind = 'test'
+            UNION ALL
+            SELECT f.id, t.*
+              FROM farm.job_fixed f
+             CROSS JOIN LATERAL (SELECT n.* FROM farm.image_arch_plan a
+                                  CROSS JOIN LATERAL (SELECT q.id, q.kind, q.title, q.arch FROM farm.job_fixed q WHERE q.image_arch_id = a.id AND q.kind = 'test' ORDER BY q.id DESC LIMIT 1) n
+                                   JOIN farm.job_state s ON s.id = n.id AND s.ended_at IS NULL
+                                  WHERE a.image_id = f.image_id AND a.removed_at IS NULL ORDER BY a.id LIMIT 1) t
+             WHERE f.kind = 'publish'
+            UNION ALL
+            SELECT f.id, n.*
+              FROM farm.job_fixed f
+             CROSS JOIN LATERAL (SELECT q.id, q.kind, q.title, q.arch FROM farm.job_fixed q
+                                  WHERE q.image_id = f.image_id AND q.image_arch_id IS NULL AND q.kind = 'publish' ORDER BY q.id DESC LIMIT 1) n
+              JOIN farm.job_state s ON s.id = n.id AND s.ended_at IS NULL
+             WHERE f.kind = 'mirror') c;
 
 -- `attempt_id`: the live one. A ready job without a reason of its own has that of its bucket; one that waits has that of most: its chain is not that far.
 CREATE VIEW farm.job AS
     SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, s.state,
-           coalesce(s.reason, b.reason, CASE WHEN s.state = 'waiting' AND f.kind <> 'build' THEN 'parent' END) AS reason,
-           CASE WHEN s.reason IS NOT NULL THEN s.detail WHEN s.state = 'waiting' THEN coalesce(s.detail, farm.waits_for(f.kind, f.image_id, f.image_arch_id)) ELSE coalesce(b.detail, s.detail) END AS detail,
+           CASE WHEN s.reason IS NULL AND s.state = 'waiting' THEN CASE WHEN EXISTS (SELECT FROM farm.ahead a WHERE a.job_id = f.id) THEN 'parent' END ELSE coalesce(s.reason, b.reason) END AS reason,
+           CASE WHEN s.reason IS NOT NULL THEN s.detail WHEN s.state = 'waiting' THEN coalesce(s.detail, (SELECT a.job FROM farm.ahead a WHERE a.job_id = f.id)) ELSE coalesce(b.detail, s.detail) END AS detail,
            CASE WHEN s.reason IS NULL THEN greatest(s.reason_since, b.since) ELSE s.reason_since END AS reason_since, f.because, f.because_of,
            f.run_site_id, f.needs, f.forced, f.priority, s.input_key, s.pins, s.digest, CASE WHEN s.state NOT IN ('waiting', 'ready') THEN s.repository END AS repository, s.attempts, s.losses,
            s.not_before, CASE WHEN s.state IN ('leased', 'running') THEN s.attempt_id END AS attempt_id, s.fail_class, f.created_at, s.ready_at, s.ended_at

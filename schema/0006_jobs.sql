@@ -91,7 +91,7 @@ BEGIN
         SELECT q.*, CASE WHEN q.kind IN ('publish', 'mirror') THEN (SELECT farm.satisfied(j, p.body, q.pins) FROM farm.job j JOIN farm.spec p ON p.id = j.spec_id WHERE j.id = q.id)
                          WHEN q.forced > 0 THEN NULL
                          WHEN q.kind = 'build' THEN (SELECT CASE WHEN b.gone_at IS NULL THEN b.digest END FROM farm.build_result b WHERE b.input_key = q.key)
-                         ELSE (SELECT CASE WHEN v.passed THEN v.digest END FROM farm.verdict v WHERE v.test_key = q.key) END AS done       -- by the key alone: not by the index of what passed
+                         ELSE (SELECT CASE WHEN v.passed THEN v.digest END FROM farm.verdict v WHERE v.test_key = q.key) END AS done
           FROM pinned q
     ), decided AS (
         SELECT k.ord, k.id, k.bucket, k.kind, k.image_id, k.image_arch_id, k.revision_id, k.done,
@@ -109,7 +109,7 @@ BEGIN
                reason = NULL, detail = NULL, reason_since = now(), not_before = NULL, ready_at = CASE WHEN d.done IS NULL THEN now() END,
                ended_at = CASE WHEN d.done IS NOT NULL THEN now() END
           FROM decided d
-         WHERE j.id = ANY (ARRAY[d.id])
+         WHERE j.id = ANY (ARRAY[d.id]) AND j.state = 'waiting'
         RETURNING d.ord, j.id, j.state, j.digest, j.repository, d.kind, d.image_id, d.image_arch_id, d.revision_id
     ), told AS (
         INSERT INTO farm.event_log (job_id, actor, via, ats, detail)

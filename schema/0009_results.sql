@@ -95,7 +95,7 @@ CREATE FUNCTION farm.record_ends(done farm.outcome[]) RETURNS void LANGUAGE sql 
            code = left(o.result->>'code', 100), step = left(o.result->>'step', 1000), message = left(o.result->>'message', 1000),
            size = (o.result->>'size')::bigint, result = o.result->'detail',
            started_at = coalesce(j.started_at, greatest(j.leased_at, now() - greatest((o.result->>'started_ago_us')::bigint, 0) * interval '1 microsecond'))
-      FROM unnest(done) o WHERE j.id = ANY (ARRAY[o.job])
+      FROM unnest(done) o WHERE j.id = ANY (ARRAY[o.job]) AND j.attempt_id = o.attempt AND j.state IN ('leased', 'running')
 $$;
 
 CREATE FUNCTION farm.record_builds(done farm.outcome[]) RETURNS void LANGUAGE sql AS $$
@@ -288,7 +288,7 @@ BEGIN
                ended_at = CASE WHEN q.next = 'failed' THEN now() END,
                outcome = 'lost', next_state = q.next, actor = 'scheduler', class = 'infra', code = 'lost', finished_at = now(), finished_seq = nextval('farm.event_seq')
           FROM asked q
-         WHERE j.id = ANY (ARRAY[q.job_id]) AND q.status = 'ok'
+         WHERE j.id = ANY (ARRAY[q.job_id]) AND j.attempt_id = q.id AND j.state IN ('leased', 'running') AND q.status = 'ok'
         RETURNING q.ord
     )
     SELECT q.id, CASE WHEN q.status = 'ok' AND q.ord NOT IN (SELECT m.ord FROM moved m) THEN 'stale' ELSE q.status END FROM asked q ORDER BY q.ord;

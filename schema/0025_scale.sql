@@ -106,7 +106,7 @@ CREATE OR REPLACE VIEW dashboard.site_demand AS
     ), demand AS (
         SELECT s.id AS site_id, s.name::text AS site, a.arch, r.role, coalesce(j.jobs, 0) AS jobs,
                coalesce(ceil(j.jobs::numeric / (SELECT greatest(max(least(w.slots, w.slots_wanted)) FILTER (WHERE w.slots IS NOT NULL), 1)
-                                                  FROM farm.worker w WHERE w.site_id = s.id AND r.role = ANY (w.roles) AND w.revoked_at IS NULL)), 0)::int AS workers
+                                                  FROM farm.worker w WHERE w.site_id = s.id AND w.arch = a.arch AND r.role = ANY (w.roles) AND w.revoked_at IS NULL)), 0)::int AS workers
           FROM farm.site s
          CROSS JOIN arch a
          CROSS JOIN (VALUES ('build'), ('test'), ('publish'), ('mirror')) r (role)

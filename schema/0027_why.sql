@@ -139,7 +139,7 @@ BEGIN
     IF root.state IN ('failed', 'cancelled') THEN
         y.reason := 'blocked';
         y.text := concat_ws('; ', concat_ws(': ', 'blocked by ' || farm.standing(root.id), farm.last_error(root.id)), farm.breaker_text(root.image_arch_id),
-                            'it goes on by itself when that passes');
+                            CASE root.state WHEN 'cancelled' THEN format('it goes on after `bootfarm job retry %s`', root.id) ELSE 'it goes on by itself when that passes' END);
     ELSE
         y.reason := 'parent';
         y.text := CASE WHEN j.kind = 'build' THEN 'waits for its parent ' ELSE 'waits for ' END || farm.standing(hurdle)

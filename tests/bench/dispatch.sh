@@ -35,6 +35,16 @@ rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
 cpu_ms() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/^.*\) /, ""); print ($12 + $13) * 1000 / hz }' "/proc/$1/stat"; }
 member() { sed -n "s/.*\"$2\":\\([0-9.]*\\).*/\\1/p" <<<"$1"; } # member JSON NAME
 
+# CPU time of our own cluster: what lives, and (in the postmaster's account) what has ended.
+pg_cpu_ms() {
+    local postmaster
+    [ -n "$OWN_PG" ] || { echo 0; return; }
+    postmaster=$(head -n 1 "$PG_DIR/data/postmaster.pid")
+    # shellcheck disable=SC2046
+    cat $(printf '/proc/%s/stat ' "$postmaster" $(cat "/proc/$postmaster/task/$postmaster/children")) 2>/dev/null |
+        awk -v hz="$(getconf CLK_TCK)" -v first="$postmaster" '{ me = $1; sub(/^.*\) /, ""); t += $12 + $13 + (me == first ? $14 + $15 : 0) } END { printf "%d", t * 1000 / hz }'
+}
+
 wait_for() { # wait_for SECONDS WHAT COMMAND...
     local until=$((SECONDS + $1)) what=$2
     shift 2

@@ -82,7 +82,7 @@ END $$;
 
 -- What the planner prints when one of them has got a commit that wants N images.
 CREATE FUNCTION bench.push_document(k int, n int) RETURNS text LANGUAGE sql AS $$
-    SELECT jsonb_build_object('head', 'main', 'refs', jsonb_build_array(jsonb_build_object('name', 'main', 'oid', p.plan->'oid')), 'planned', '["main"]'::jsonb)::text || E'\n' || p.plan
+    SELECT jsonb_build_object('head', 'main', 'refs', jsonb_build_array(jsonb_build_object('name', 'main', 'oid', p.plan->'oid')), 'artifacts', '{}'::jsonb, 'planned', '["main"]'::jsonb)::text || E'\n' || p.plan
       FROM (SELECT bench.plan('main', 'p' || k || '-', n) AS plan) p
 $$;
 

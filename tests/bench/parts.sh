@@ -15,6 +15,8 @@ drain() {
     checked_history "$jobs"
     emit "workers=$workers,slots=$slots" drain jobs/s "$(member "$LINE" accepted_per_second)"
     emit "workers=$workers,slots=$slots" scheduler_cpu us/job "$CPU_PER_JOB"
+    [ -z "$OWN_PG" ] || emit "workers=$workers,slots=$slots" postgresql_cpu us/job "$PG_PER_JOB"
+    emit "workers=$workers,slots=$slots" swarm_cpu us/job "$(calc "$(member "$LINE" cpu_s) * 1000000 / $jobs")"
     bench_drop
 }
 
@@ -31,12 +33,13 @@ fill() {
     settle
 }
 
-# drain_all WORKERS SLOTS JOBS [OPTION...]: sets LINE (what the swarm says) and CPU_PER_JOB.
+# drain_all WORKERS SLOTS JOBS [OPTION...]: sets LINE (what the swarm says), CPU_PER_JOB and PG_PER_JOB.
 drain_all() {
-    local cpu0
-    cpu0=$(cpu_ms "$SCHEDULER")
+    local cpu0 pg0
+    cpu0=$(cpu_ms "$SCHEDULER") pg0=$(pg_cpu_ms)
     LINE=$(swarm "$1" --slots="$2" --jobs="$3" --timeout=1800s "${@:4}") || fail "drain: $LINE"
     CPU_PER_JOB=$(calc "($(cpu_ms "$SCHEDULER") - $cpu0) * 1000 / $3")
+    PG_PER_JOB=$(calc "($(pg_cpu_ms) - $pg0) * 1000 / $3")
     say "  $LINE"
 }
 

@@ -8,13 +8,13 @@
 #include "common/loop/zloop.h"
 #include "lag.h"
 #include "swarm.h"
+#include "tests/lib/cpu_time.h"
 #include "text.h"
 #include "worker/pack.h"
 #include "worker/stream.h"
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -287,14 +287,6 @@ static int connect_all(struct swarm *s, struct err *e)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-static double cpu_seconds(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static void print_result(const struct swarm *s, double cpu)
 {
     struct packed p = cache_counts();
@@ -327,7 +319,7 @@ static int run(const struct options *o, struct err *e)
 {
     struct swarm s = {.opt = o, .text = STR_INIT};
     int rc = load(&s, e);
-    double cpu = cpu_seconds();
+    double cpu = cpu_time();
     if (rc == 0) {
         if (uv_loop_init(&s.loop) != 0)
             BUG("no event loop");
@@ -341,7 +333,7 @@ static int run(const struct options *o, struct err *e)
             BUG("a handle is left on the loop");
     }
     if (rc == 0)
-        print_result(&s, cpu_seconds() - cpu);
+        print_result(&s, cpu_time() - cpu);
     if (rc == 0 && s.failed)
         rc = err_set(e, ERR_TEMPORARY, "not all logs were sealed in time");
     cache_free();

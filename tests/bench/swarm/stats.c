@@ -1,5 +1,7 @@
 #include "stats.h"
 
+#include "tests/lib/cpu_time.h"
+
 /* Below HIST_SUB microseconds each value has a bucket of its own; above, each power of two has
  * HIST_SUB of them. */
 static size_t bucket_of(bf_time us)
@@ -85,5 +87,6 @@ void stats_json(const struct stats *s, unsigned workers, struct str *out)
     add_ms(out, "order_to_ack_ms_p50", hist_quantile(&s->order_to_ack, 0.5));
     add_ms(out, "order_to_ack_ms_p99", hist_quantile(&s->order_to_ack, 0.99));
     add_ms(out, "order_to_ack_ms_max", s->order_to_ack.max);
+    str_addf(out, ",\"cpu_s\":%.2f", cpu_time());
     str_add(out, "}\n");
 }

@@ -71,7 +71,7 @@ SELECT t.run('build:plant:hmi@main:amd64', t.d('H1')), t.run('test:plant:hmi@mai
 SELECT t.ready(t.job('mirror:plant:hmi@main:acp-1'));
 SELECT t.claim(t.job('mirror:plant:hmi@main:acp-1'), 'acp-1-mirror') AS a \gset
 SELECT results_eq($$SELECT site, state, reason, wanted, digest FROM dashboard.presence WHERE image = 'hmi' ORDER BY site$$,
-    $$VALUES ('acp-1', 'Mirroring', 'mirror-leased', t.d('H1'), NULL::text), ('acp-2', 'Absent', 'parent', t.d('H1'), NULL)$$, 'Mirroring');
+    $$VALUES ('acp-1', 'Mirroring', 'mirror-leased', t.d('H1'), NULL::text), ('acp-2', 'Absent', 'mirror-waiting', t.d('H1'), NULL)$$, 'Mirroring');
 SELECT is((SELECT jobs FROM dashboard.site_demand WHERE id = 'acp-1/amd64/mirror'), 1, 'the site''s demand');
 SELECT t.finish(:'a', t.bad('user', 'x'), 'failed');
 SELECT is((SELECT state || ' ' || reason FROM dashboard.presence WHERE image = 'hmi' AND site = 'acp-1'), 'Absent mirror-failed', 'a mirror that failed');

@@ -62,7 +62,7 @@ SELECT is(t.why('build:plant:hmi@main:amd64'),
           'build:plant:base@main:amd64'), 'whom it stops, too');
 SELECT farm.end_jobs(ARRAY[t.job('build:plant:app@main:amd64')], '{cancelled}', '{ann}');
 SELECT is(t.why('build:plant:app@main:amd64'), 'cancelled: was cancelled at T by operator:ann', 'cancelled, and by whom');
-SELECT is(t.why('test:plant:app@main:amd64'), t.say('blocked: blocked by build:plant:app@main:amd64 (cancelled, job %s); it goes on by itself when that passes', 'build:plant:app@main:amd64'), 'one that waits for it');
+SELECT is(t.why('test:plant:app@main:amd64'), t.say('blocked: blocked by build:plant:app@main:amd64 (cancelled, job %s); it goes on after `bootfarm job retry %1$s`', 'build:plant:app@main:amd64'), 'one that waits for it');
 SELECT farm.reopen(ARRAY[t.job('build:plant:base@main:amd64'), t.job('build:plant:app@main:amd64')], '{ann,ann}');
 
 -- a row that PostgreSQL refused

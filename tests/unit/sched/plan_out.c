@@ -20,9 +20,10 @@ static int with_path(const char *path, size_t *artifacts)
 {
     struct err e = ERR_INIT;
     size_t plans;
-    char *text = xasprintf("{\"refs\": [], \"artifacts\": {\"" K("0a") "\": {\"digest\": \"" K(
-                               "0b") "\", \"size\": 1, \"path\": \"%s\"}}}\n",
-                           path);
+    char *text =
+        xasprintf("{\"refs\": [], \"planned\": [], \"artifacts\": {\"" K(
+                      "0a") "\": {\"digest\": \"" K("0b") "\", \"size\": 1, \"path\": \"%s\"}}}\n",
+                  path);
     int rc = read_output(text, artifacts, &plans, &e);
     free(text);
     return rc;
@@ -47,7 +48,7 @@ Test(plan_out, paths_stay_in_their_folder)
 
 Test(plan_out, each_plan_is_a_line)
 {
-    const char *const head = "{\"refs\": [], \"planned\": [\"a\", \"b\"]}\n";
+    const char *const head = "{\"refs\": [], \"artifacts\": {}, \"planned\": [\"a\", \"b\"]}\n";
     const char *const wrong[] = {"", "{}\n", "{}", "{}\n{}\n{}\n"};
     struct err e = ERR_INIT;
     size_t artifacts, plans;
@@ -78,6 +79,10 @@ Test(plan_out, errors_are_the_planners_own)
     cr_assert_str_eq(e.msg, "the planner failed: it printed nothing");
     planner_output_release(&out);
     cr_assert_eq(planner_output(&out, "{}", 2, true, &e), -1);
+    planner_output_release(&out);
+    text = "{\"refs\": [], \"plans\": [{}]}"; /* as it was before plans were lines */
+    cr_assert_eq(planner_output(&out, text, strlen(text), true, &e), -1);
+    cr_assert(strstr(e.msg, "version"), "%s", e.msg);
     planner_output_release(&out);
 }
 
