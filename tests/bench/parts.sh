@@ -207,9 +207,9 @@ bare_router() {
     for with in '' zap; do
         line=$("$BIN/bench_router" "$n" "$ROUNDS" "$ASK" "$ANSWER" "$idle_seconds" $with) || fail "bench_router"
         kib=$(($(member "$line" rss_kib) - $(member "$line" rss_before_kib)))
-        emit_as router "peers=$n${with:+,$with}" idle_rss MiB "$(calc "$kib / 1024")"
-        emit_as router "peers=$n${with:+,$with}" idle_rss_per_peer KiB "$(calc "$kib / $n")"
-        emit_as router "peers=$n${with:+,$with}" idle_cpu percent "$(member "$line" idle_cpu)"
+        emit_as "router${with:+-$with}" "peers=$n" idle_rss MiB "$(calc "$kib / 1024")"
+        emit_as "router${with:+-$with}" "peers=$n" idle_rss_per_peer KiB "$(calc "$kib / $n")"
+        emit_as "router${with:+-$with}" "peers=$n" idle_cpu percent "$(member "$line" idle_cpu)"
     done
 }
 
