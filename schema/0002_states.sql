@@ -41,33 +41,30 @@ CREATE VIEW farm.image_arch AS
 -- The live job before it in its own chain, for which a waiting job waits whose row says nothing: a test for its build, a publish for a test, a mirror for
 -- its publish. No function: in a view those are called with the reader's rights.
 CREATE VIEW farm.ahead AS
-    SELECT c.job_id, c.kind || ':' || c.title || coalesce(':' || c.arch, '') || ' (job ' || c.id || ')' AS job
-      FROM (SELECT f.id AS job_id, n.*
-              FROM farm.job_fixed f
-             CROSS JOIN LATERAL (SELECT q.id, q.kind, q.title, q.arch FROM farm.job_fixed q WHERE q.image_arch_id = f.image_arch_id AND q.kind = 'build' ORDER BY q.id DESC LIMIT 1) n
-              JOIN farm.job_state s ON s.id = n.id AND s.ended_at IS NULL
-             WHERE f.kind = 'test'
-            UNION ALL
-            SELECT f.id, t.*
-              FROM farm.job_fixed f
-             CROSS JOIN LATERAL (SELECT n.* FROM farm.image_arch_plan a
-                                  CROSS JOIN LATERAL (SELECT q.id, q.kind, q.title, q.arch FROM farm.job_fixed q WHERE q.image_arch_id = a.id AND q.kind = 'test' ORDER BY q.id DESC LIMIT 1) n
-                                   JOIN farm.job_state s ON s.id = n.id AND s.ended_at IS NULL
-                                  WHERE a.image_id = f.image_id AND a.removed_at IS NULL ORDER BY a.id LIMIT 1) t
-             WHERE f.kind = 'publish'
-            UNION ALL
-            SELECT f.id, n.*
-              FROM farm.job_fixed f
-             CROSS JOIN LATERAL (SELECT q.id, q.kind, q.title, q.arch FROM farm.job_fixed q
-                                  WHERE q.image_id = f.image_id AND q.image_arch_id IS NULL AND q.kind = 'publish' ORDER BY q.id DESC LIMIT 1) n
-              JOIN farm.job_state s ON s.id = n.id AND s.ended_at IS NULL
-             WHERE f.kind = 'mirror') c;
+    WITH label AS NOT MATERIALIZED (
+        SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.kind || ':' || f.title || coalesce(':' || f.arch, '') || ' (job ' || f.id || ')' AS text FROM farm.job_fixed f
+    )
+    SELECT f.id AS job_id,
+           CASE f.kind
+           WHEN 'test' THEN
+               (SELECT n.text FROM (SELECT l.id, l.text FROM label l WHERE l.image_arch_id = f.image_arch_id AND l.kind = 'build' ORDER BY l.id DESC LIMIT 1) n
+                  JOIN farm.job_state s ON s.id = n.id WHERE s.ended_at IS NULL)
+           WHEN 'publish' THEN
+               (SELECT n.text FROM farm.image_arch_plan a
+                 CROSS JOIN LATERAL (SELECT l.id, l.text FROM label l WHERE l.image_arch_id = a.id AND l.kind = 'test' ORDER BY l.id DESC LIMIT 1) n
+                  JOIN farm.job_state s ON s.id = n.id
+                 WHERE a.image_id = f.image_id AND a.removed_at IS NULL AND s.ended_at IS NULL ORDER BY a.id LIMIT 1)
+           WHEN 'mirror' THEN
+               (SELECT n.text FROM (SELECT l.id, l.text FROM label l WHERE l.image_id = f.image_id AND l.image_arch_id IS NULL AND l.kind = 'publish' ORDER BY l.id DESC LIMIT 1) n
+                  JOIN farm.job_state s ON s.id = n.id WHERE s.ended_at IS NULL)
+           END AS job
+      FROM farm.job_fixed f;
 
 -- `attempt_id`: the live one. A ready job without a reason of its own has that of its bucket; one that waits has that of most: its chain is not that far.
 CREATE VIEW farm.job AS
     SELECT f.id, f.kind, f.image_id, f.image_arch_id, f.target_site_id, f.revision_id, f.spec_id, s.state,
-           CASE WHEN s.reason IS NULL AND s.state = 'waiting' THEN CASE WHEN EXISTS (SELECT FROM farm.ahead a WHERE a.job_id = f.id) THEN 'parent' END ELSE coalesce(s.reason, b.reason) END AS reason,
-           CASE WHEN s.reason IS NOT NULL THEN s.detail WHEN s.state = 'waiting' THEN coalesce(s.detail, (SELECT a.job FROM farm.ahead a WHERE a.job_id = f.id)) ELSE coalesce(b.detail, s.detail) END AS detail,
+           CASE WHEN s.reason IS NULL AND s.state = 'waiting' THEN CASE WHEN f.kind <> 'build' AND (SELECT a.job FROM farm.ahead a WHERE a.job_id = f.id) IS NOT NULL THEN 'parent' END ELSE coalesce(s.reason, b.reason) END AS reason,
+           CASE WHEN s.reason IS NOT NULL THEN s.detail WHEN s.state = 'waiting' THEN coalesce(s.detail, CASE WHEN f.kind <> 'build' THEN (SELECT a.job FROM farm.ahead a WHERE a.job_id = f.id) END) ELSE coalesce(b.detail, s.detail) END AS detail,
            CASE WHEN s.reason IS NULL THEN greatest(s.reason_since, b.since) ELSE s.reason_since END AS reason_since, f.because, f.because_of,
            f.run_site_id, f.needs, f.forced, f.priority, s.input_key, s.pins, s.digest, CASE WHEN s.state NOT IN ('waiting', 'ready') THEN s.repository END AS repository, s.attempts, s.losses,
            s.not_before, CASE WHEN s.state IN ('leased', 'running') THEN s.attempt_id END AS attempt_id, s.fail_class, f.created_at, s.ready_at, s.ended_at
