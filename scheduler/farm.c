@@ -78,20 +78,20 @@ static void report_free(struct report_in *r)
 
 static void step_reports(struct farm *f)
 {
-    struct report_in *batch[MAX_REPORTS_PER_TURN];
-    size_t n = 0, pos = 0;
-    uint64_t worker;
-    void *r;
-    while (n < ARRAY_SIZE(batch) && map_next(&f->reports, &pos, &worker, &r))
-        batch[n++] = r;
+    size_t n = f->waiting.n < MAX_REPORTS_PER_TURN ? f->waiting.n : MAX_REPORTS_PER_TURN;
     for (size_t i = 0; i < n; i++) {
-        map_del(&f->reports, (uint64_t)batch[i]->worker);
-        farm_step_report(f, batch[i]);
-        const wire_report *m = batch[i]->msg.report;
+        struct report_in *r = map_del(&f->reports, (uint64_t)f->waiting.v[i]);
+        if (!r)
+            continue;
+        farm_step_report(f, r);
+        const wire_report *m = r->msg.report;
         *vec_push(&f->answers) =
-            (struct answer){.worker = batch[i]->worker, .boot = wire_id(m->boot_id), .seq = m->seq};
-        report_free(batch[i]);
+            (struct answer){.worker = r->worker, .boot = wire_id(m->boot_id), .seq = m->seq};
+        report_free(r);
     }
+    f->waiting.n -= n;
+    if (f->waiting.n > 0)
+        memmove(f->waiting.v, f->waiting.v + n, f->waiting.n * sizeof *f->waiting.v);
 }
 
 /* ---- acting -----------------------------------------------------------------------------------
@@ -358,6 +358,8 @@ void farm_report(struct farm *f, int64_t worker, struct wire_msg *msg, bool usab
     struct report_in *old = map_put(&f->reports, (uint64_t)worker, r);
     if (old)
         report_free(old);
+    else
+        *vec_push(&f->waiting) = worker;
 }
 
 static void push_command(struct farm *f, enum input_type type, int64_t id, int64_t object,
@@ -466,6 +468,7 @@ static void drop_inputs(struct farm *f)
         report_free(v);
     map_release(&f->reports);
     f->reports = (struct map){0};
+    vec_release(&f->waiting);
     vec_for_each (i, &f->commands)
         free(f->commands.v[i].who);
     vec_release(&f->commands);

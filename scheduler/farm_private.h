@@ -53,7 +53,8 @@ struct farm {
     uv_prepare_t *prepare; /* before the loop sleeps: the turn */
     uv_timer_t *timer;     /* brain_deadline */
 
-    struct map reports; /* worker → struct report_in, newest */
+    struct map reports;   /* worker → struct report_in, newest */
+    VEC(int64_t) waiting; /* their workers, as they came; also such as have none any more */
     VEC(struct command_in) commands;
     struct wanted_rows wanted;
     struct farm_take take; /* wanted where it has callbacks */
