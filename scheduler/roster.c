@@ -77,8 +77,17 @@ static void on_loaded(void *arg, const struct db_reply *reply)
         roster_refresh(r);
 }
 
+static void on_mark(void *arg, const struct db_reply *reply)
+{
+    struct roster *r = arg;
+    bool same = reply->end == DB_DONE && st_read_i64(reply->result[0]) == r->mark;
+    r->loading = false;
+    if (r->again || !same)
+        roster_refresh(r);
+}
+
 /* A request during a load may come from a change that the load did not see: load again. */
-void roster_refresh(struct roster *r)
+static void ask(struct roster *r, bool rows)
 {
     r->again = r->loading;
     if (r->loading || !db_is_up(r->db))
@@ -86,32 +95,21 @@ void roster_refresh(struct roster *r)
     r->loading = true;
     struct db_tx *tx = db_tx_new(r->db, DB_SNAPSHOT);
     st_workers_mark(tx);
-    st_load_workers(tx);
-    db_submit(tx, on_loaded, r);
+    if (rows)
+        st_load_workers(tx);
+    db_submit(tx, rows ? on_loaded : on_mark, r);
 }
 
-static void on_mark(void *arg, const struct db_reply *reply)
+void roster_refresh(struct roster *r)
 {
-    struct roster *r = arg;
-    bool same = reply->end == DB_DONE && st_read_i64(reply->result[0]) == r->mark;
-    r->loading = false;
-    if ((r->again || !same) && db_is_up(r->db))
-        roster_refresh(r);
+    ask(r, true);
 }
 
 /* Thousands of rows that say what they said five seconds ago are not read. */
 static void on_timer(uv_timer_t *t)
 {
     struct roster *r = t->data;
-    if (!r->loaded || r->loading || !db_is_up(r->db)) {
-        roster_refresh(r);
-        return;
-    }
-    r->loading = true;
-    r->again = false;
-    struct db_tx *tx = db_tx_new(r->db, DB_SNAPSHOT);
-    st_workers_mark(tx);
-    db_submit(tx, on_mark, r);
+    ask(r, !r->loaded);
 }
 
 void roster_db_up(struct roster *r, bool up)

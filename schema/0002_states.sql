@@ -35,7 +35,7 @@ INSERT INTO farm.job_transition (from_state, to_state) VALUES
 -- ---- what is read ------------------------------------------------------------------------------------------
 
 CREATE VIEW farm.image_arch AS
-    SELECT p.id, p.image_id, p.arch, p.recipe, p.tests_key, b.body AS spec, p.removed_at, s.passing_digest, s.passing_repository, s.passing_serial, s.failures, s.breaker_since, s.held, s.scheduled_at
+    SELECT p.id, p.image_id, p.arch, p.recipe, p.tests_key, b.body AS spec, p.scheduled, p.removed_at, s.passing_digest, s.passing_repository, s.passing_serial, s.failures, s.breaker_since, s.held, s.scheduled_at
       FROM farm.image_arch_plan p LEFT JOIN farm.image_arch_state s ON s.id = p.id LEFT JOIN farm.spec b ON b.id = p.spec_id;
 
 -- The live job before it in its own chain, for which a waiting job waits whose row says nothing: a test for its build, a publish for a test, a mirror for

@@ -110,20 +110,20 @@ BEGIN
                ended_at = CASE WHEN d.done IS NOT NULL THEN now() END
           FROM decided d
          WHERE j.id = ANY (ARRAY[d.id]) AND j.state = 'waiting'
-        RETURNING d.ord, j.id, j.state, j.digest, j.repository, d.kind, d.image_id, d.image_arch_id, d.revision_id
+        RETURNING d.ord, j.id, j.state, j.digest, j.repository, d.kind, d.image_id, d.image_arch_id, d.revision_id, j.serial
     ), told AS (
         INSERT INTO farm.event_log (job_id, actor, via, ats, detail)
         SELECT m.id, 'scheduler', ARRAY[m.state], ARRAY[now()], CASE WHEN m.digest IS NOT NULL THEN jsonb_build_object('digest', m.digest) END FROM moved m
     ), passed AS (
-        UPDATE farm.image_arch_state a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = v.serial, failures = 0, breaker_since = NULL
-          FROM moved m JOIN farm.revision v ON v.id = m.revision_id
-         WHERE a.id = ANY (ARRAY[m.image_arch_id]) AND m.kind = 'test' AND m.state = 'skipped' AND coalesce(a.passing_serial, 0) <= v.serial
+        UPDATE farm.image_arch_state a SET passing_digest = m.digest, passing_repository = m.repository, passing_serial = m.serial, failures = 0, breaker_since = NULL
+          FROM moved m
+         WHERE a.id = ANY (ARRAY[m.image_arch_id]) AND m.kind = 'test' AND m.state = 'skipped' AND coalesce(a.passing_serial, 0) <= m.serial
     ), still_released AS (
         UPDATE farm.release r SET revision_id = m.revision_id
-          FROM moved m JOIN farm.revision v ON v.id = m.revision_id
+          FROM moved m
          WHERE m.kind = 'publish' AND m.state = 'skipped' AND r.image_id = m.image_id AND r.state = 'released'
            AND r.serial = (SELECT max(n.serial) FROM farm.release n WHERE n.image_id = m.image_id AND n.state = 'released')
-           AND v.serial > (SELECT o.serial FROM farm.revision o WHERE o.id = r.revision_id)
+           AND m.serial > (SELECT o.serial FROM farm.revision o WHERE o.id = r.revision_id)
     )
     -- Both lists as one, and no join of them: see farm.told.
     SELECT min(g.id), coalesce(max(g.state), 'stale'), max(g.digest), max(g.repository)

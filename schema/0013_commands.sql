@@ -29,10 +29,7 @@ INSERT INTO farm.command_arg (verb, arg, kind, required) VALUES
 
 CREATE FUNCTION farm.bad_argument(message text, hint text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF hint IS NULL THEN            -- an empty one would be shown, as an empty pair of brackets
-        RAISE EXCEPTION '%', message USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    RAISE EXCEPTION '%', message USING ERRCODE = 'invalid_parameter_value', HINT = hint;
+    RAISE EXCEPTION '%', message USING ERRCODE = 'invalid_parameter_value', HINT = coalesce(hint, '');
 END $$;
 
 -- repo:name@ref; any part that is left out must be clear from the rest. A ref that is left out is the remote's HEAD where that has the image.

@@ -238,7 +238,7 @@ CREATE FUNCTION farm.rebuild_every(spec jsonb, key text) RETURNS interval LANGUA
 $$;
 
 CREATE FUNCTION farm.is_scheduled(spec jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT spec ? 'rebuild' AND (farm.rebuild_every(spec, 'every_ms') IS NOT NULL OR farm.rebuild_every(spec, 'max_age_ms') IS NOT NULL)
+    SELECT farm.rebuild_every(spec, 'every_ms') IS NOT NULL OR farm.rebuild_every(spec, 'max_age_ms') IS NOT NULL
 $$;
 
 -- As in image.yaml: 7d, 36h, 90m.
@@ -262,10 +262,10 @@ $$;
 CREATE FUNCTION farm.scheduled_now() RETURNS farm.touched[] LANGUAGE sql AS $$
     WITH due AS (
         SELECT a.id, CASE WHEN p.passed THEN 'every ' || farm.duration_text(w.every) ELSE 'max_age ' || farm.duration_text(w.max_age) END AS schedule
-          FROM farm.image_arch_plan n JOIN farm.image_arch a ON a.id = n.id
+          FROM farm.image_arch a
          CROSS JOIN LATERAL (SELECT farm.rebuild_every(a.spec, 'every_ms') AS every, farm.rebuild_every(a.spec, 'max_age_ms') AS max_age, farm.jitter(a.id) AS jitter) w
          CROSS JOIN LATERAL (SELECT coalesce(farm.period(now(), w.every, w.jitter) > farm.period(a.scheduled_at, w.every, w.jitter), false) AS passed) p
-         WHERE n.scheduled
+         WHERE a.scheduled
            AND farm.is_sound(a)
            AND (p.passed OR (a.scheduled_at < now() - w.max_age * 0.1
                              AND (SELECT max(b.built_at) FROM farm.build_result b

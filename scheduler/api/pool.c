@@ -195,7 +195,7 @@ static void refuse(struct query *q, PGresult *r)
     struct err e = ERR_INIT;
 
     err_set(&e, kind_of(state), "%s%s%s%s", msg ? msg : "the connection to PostgreSQL ended",
-            hint ? " (" : "", hint ? hint : "", hint ? ")" : "");
+            hint && *hint ? " (" : "", hint ? hint : "", hint && *hint ? ")" : "");
     if (e.kind == ERR_SYSTEM)
         log_error("query refused", "sqlstate", state, "message", e.msg);
     PQclear(r);

@@ -33,14 +33,6 @@ void emit_reload(struct world *w, struct job *j)
     emit_after(w, (struct effect){.type = EFF_RELOAD_JOB, .job = j->id});
 }
 
-/* The database shows it. */
-void job_said(struct job *j, enum wait_reason reason, int64_t ref)
-{
-    j->told = true;
-    j->reason = (uint8_t)reason;
-    j->wait_ref = ref;
-}
-
 /* Takes `detail`. Nothing is written that the database shows already. */
 void emit_wait(struct world *w, struct job *j, enum wait_reason reason, int64_t ref, char *detail)
 {

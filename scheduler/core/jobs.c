@@ -138,15 +138,20 @@ static void over(struct world *w, struct job *j)
     j->settling = true;
 }
 
+void job_said(struct job *j, enum wait_reason reason, int64_t ref)
+{
+    j->reason = (uint8_t)reason;
+    j->wait_ref = ref;
+    j->told = true;
+}
+
 void job_correct(struct world *w, struct job *j, enum job_state to, enum wait_reason reason)
 {
     bool was_live = job_is_live(j->state), was_over = job_is_over(j->state);
     if (!(was_live && job_is_live(to)))
         leave(w, j);
     j->state = (uint8_t)to;
-    j->reason = (uint8_t)reason;
-    j->wait_ref = 0;
-    j->told = true;
+    job_said(j, reason, 0);
     if (!j->newest && was_live && !job_is_live(to)) {
         j->slot->older_live--;
         mark_dirty(w, slot_newest(j->slot));

@@ -412,6 +412,8 @@ void jobs_unstage(struct world *w);
 void job_enter(struct world *w, struct job *j, enum job_state to, enum wait_reason reason);
 /* The same where the database has corrected us: any transition. */
 void job_correct(struct world *w, struct job *j, enum job_state to, enum wait_reason reason);
+/* The database shows that it waits for this; nothing needs to be written. */
+void job_said(struct job *j, enum wait_reason reason, int64_t ref);
 /* Superseded when something newer exists or nobody wants its image. */
 bool job_is_unwanted(const struct job *j);
 void job_supersede(struct world *w, struct job *j);
@@ -546,7 +548,6 @@ void command_drain(struct world *w, int64_t command, int64_t worker, bool draine
 struct op *emit(struct world *w, enum op_type type, int64_t job);
 void emit_orders(struct world *w, struct worker *k);
 void emit_reload(struct world *w, struct job *j);
-void job_said(struct job *j, enum wait_reason reason, int64_t ref);
 void emit_wait(struct world *w, struct job *j, enum wait_reason reason, int64_t ref, char *detail);
 /* Copies pins and their strings into one block that the op owns. */
 void op_set_pins(struct op *op, const struct pin *pins, size_t n);

@@ -214,13 +214,13 @@ static json_t *images(struct poll *p, const struct plan *plan, const struct tree
 }
 
 /* A plan that is only an error, and one that may concern any image. */
-static void report_only(const struct watched *w, const char *code, const char *hint,
-                        const char *message, json_t *plans)
+static void report_only(struct poll *p, const struct watched *w, const char *code, const char *hint,
+                        const char *message)
 {
     struct arena a = ARENA_INIT;
     struct diags errors = {.a = &a};
     diag_add(&errors, (struct diag_at){.file = w->name}, code, hint, "%s", message);
-    json_array_append_new(plans,
+    json_array_append_new(p->plans,
                           json_pack("{s:s, s:s, s:[], s:o, s:[]}", "ref", w->name, "oid", w->oid,
                                     "images", "errors", json_diags(&errors), "warnings"));
     diags_release(&errors);
@@ -228,7 +228,7 @@ static void report_only(const struct watched *w, const char *code, const char *h
 }
 
 /* 0: reported as an error of the ref. */
-static int check_signature(struct poll *p, const struct watched *w, json_t *plans, struct err *e)
+static int check_signature(struct poll *p, const struct watched *w, struct err *e)
 {
     if (p->signers.allowed == NULL && p->signers.keyring == NULL)
         return 1;
@@ -237,24 +237,23 @@ static int check_signature(struct poll *p, const struct watched *w, json_t *plan
     if (rc == 0) {
         char *message = xasprintf("commit %.12s is not signed by one of the farm's signers%s%s",
                                   w->oid, why.len > 0 ? ": " : "", why.p);
-        report_only(w, "unsigned-commit", "sign it (git commit --amend -S) and push again", message,
-                    plans);
+        report_only(p, w, "unsigned-commit", "sign it (git commit --amend -S) and push again",
+                    message);
         free(message);
     }
     str_release(&why);
     return rc;
 }
 
-static int plan_ref(struct poll *p, const struct watched *w, json_t *plans, struct err *e)
+static int plan_ref(struct poll *p, const struct watched *w, struct err *e)
 {
     struct files files;
     struct plan plan;
     if (w->no_commit) {
-        report_only(w, "not-a-commit", NULL, "this tag stands for something else than a commit",
-                    plans);
+        report_only(p, w, "not-a-commit", NULL, "this tag stands for something else than a commit");
         return 0;
     }
-    int trusted = check_signature(p, w, plans, e);
+    int trusted = check_signature(p, w, e);
     if (trusted <= 0)
         return trusted;
     if (files_of_commit(p->repo, w->oid, &files, e) < 0) {
@@ -277,7 +276,7 @@ static int plan_ref(struct poll *p, const struct watched *w, json_t *plans, stru
     plan_make(&in, &plan);
     json_t *list = images(p, &plan, &files.tree, e);
     if (list != NULL)
-        json_array_append_new(plans,
+        json_array_append_new(p->plans,
                               json_pack("{s:s, s:s, s:o, s:o, s:o}", "ref", w->name, "oid", w->oid,
                                         "images", list, "errors", json_diags(&plan.errors),
                                         "warnings", json_diags(&plan.warnings)));
@@ -312,12 +311,12 @@ static json_t *artifact_list(const struct poll *p)
     return list;
 }
 
-static int plan_changed(struct poll *p, json_t *plans, struct err *e)
+static int plan_changed(struct poll *p, struct err *e)
 {
     if (bring_changed(p, e) < 0)
         return -1;
     vec_for_each (i, &p->watch) {
-        if (p->watch.v[i].changed && plan_ref(p, &p->watch.v[i], plans, e) < 0)
+        if (p->watch.v[i].changed && plan_ref(p, &p->watch.v[i], e) < 0)
             return -1;
     }
     repo_prune(p->repo, is_watched_ref, p);
@@ -335,7 +334,7 @@ static int poll_once(struct poll *p, struct err *e)
     size_t i;
     json_t *plan;
     p->plans = json_array();
-    if (changed && plan_changed(p, p->plans, e) < 0)
+    if (changed && plan_changed(p, e) < 0)
         return -1;
     const char *head = p->refs.head != NULL ? ref_name(&p->a, p->refs.head) : NULL;
     json_t *planned = json_array();

@@ -108,11 +108,17 @@ static void on_reply(void *arg, const struct db_reply *r)
         snprintf(a->value, sizeof a->value, "%s", PQgetvalue(r->result[r->n - 1], 0, 0));
 }
 
-static void submit(struct fixture *f, struct answer *a, const char *const *sql)
+static struct db_tx *tx_of(struct fixture *f, enum db_mode mode, const char *const *sql)
 {
-    struct db_tx *tx = db_tx_new(f->db, DB_WRITE);
+    struct db_tx *tx = db_tx_new(f->db, mode);
     for (; *sql; sql++)
         db_add(tx, *sql, NULL, 0);
+    return tx;
+}
+
+static void submit(struct fixture *f, struct answer *a, const char *const *sql)
+{
+    struct db_tx *tx = tx_of(f, DB_WRITE, sql);
     *a = (struct answer){.f = f};
     db_submit(tx, on_reply, a);
     cr_assert_not(a->here, "called back from within db_submit");
@@ -385,9 +391,7 @@ static void on_row(void *arg, size_t stmt, const PGresult *row)
 
 static void submit_rows(struct fixture *f, struct rows *r, const char *const *sql)
 {
-    struct db_tx *tx = db_tx_new(f->db, DB_SNAPSHOT);
-    for (; *sql; sql++)
-        db_add(tx, *sql, NULL, 0);
+    struct db_tx *tx = tx_of(f, DB_SNAPSHOT, sql);
     r->a.f = f;
     db_tx_rows(tx, on_row);
     db_submit(tx, on_reply, r);
@@ -485,9 +489,7 @@ static bool on_more(void *arg, struct db_tx *tx, const struct db_reply *r)
 
 static void submit_open(struct fixture *f, struct open_tx *o, const char *const *sql)
 {
-    struct db_tx *tx = db_tx_new(f->db, DB_WRITE);
-    for (; *sql; sql++)
-        db_add(tx, *sql, NULL, 0);
+    struct db_tx *tx = tx_of(f, DB_WRITE, sql);
     o->a.f = f;
     db_tx_more(tx, on_more);
     db_submit(tx, on_reply, o);

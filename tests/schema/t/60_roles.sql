@@ -39,6 +39,7 @@ SELECT is((SELECT count(*) FROM unnest('{public,bootfarm_scheduler,bootfarm_api,
 -- The same, done.
 SET LOCAL ROLE bootfarm_api;
 SELECT ok((SELECT count(*) FROM dashboard.jobs) > 0, 'the API reads');
+SELECT ok((SELECT count(*) FROM dashboard.images) > 0, 'views need no right on what they call');
 SELECT lives_ok(format('SELECT v::text FROM dashboard.%I v', c.relname), 'it reads all of ' || c.relname) FROM pg_class c WHERE c.relnamespace = 'dashboard'::regnamespace AND c.relkind = 'v';
 SELECT ok(dashboard.submit_command('repo_sync', '{"slug": "plant"}', 'uid:0', 'unix') > 0, 'it submits');
 SELECT throws_ok($$SELECT * FROM farm.command$$, '42501', NULL, 'it sees no table');
@@ -47,6 +48,7 @@ SELECT throws_ok($$SELECT farm.end_jobs('{1}', '{cancelled}', '{me}')$$, '42501'
 SELECT throws_ok($$UPDATE dashboard.workers SET name = 'x'$$, NULL, NULL, 'it changes no view');
 RESET ROLE;
 SET LOCAL ROLE bootfarm_dashboard;
+SELECT ok((SELECT count(*) FROM dashboard.images) > 0, 'people''s tools read');
 SELECT lives_ok(format('SELECT v::text FROM dashboard.%I v', c.relname), 'people''s tools read all of ' || c.relname) FROM pg_class c WHERE c.relnamespace = 'dashboard'::regnamespace AND c.relkind = 'v';
 SELECT throws_ok($$SELECT dashboard.submit_command('repo_sync', '{"slug": "plant"}', 'me', 'x')$$, '42501', NULL, 'and submit nothing');
 SELECT throws_ok($$SELECT * FROM dashboard.job_log(NULL, 0, 1)$$, '42501', NULL, 'and read no logs');
