@@ -102,6 +102,8 @@ static void on_refused(void *arg, const struct db_reply *r)
     struct command *x = arg;
     if (r->end == DB_REFUSED)
         log_error("cannot refuse a command", "verb", x->verb, "error", r->message);
+    if (r->end == DB_DONE)
+        x->owner->cfg.on_change(x->owner->cfg.arg);
     command_end(x);
 }
 
@@ -131,6 +133,7 @@ static void on_applied(void *arg, const struct db_reply *r)
         log_info("command", "verb", x->verb, "state", state, "message", message);
         if (strcmp(state, "done") == 0)
             c->cfg.on_applied(c->cfg.arg, x->verb, &jobs, &images);
+        c->cfg.on_change(c->cfg.arg);
         vec_release(&jobs);
         vec_release(&images);
     }

@@ -21,6 +21,7 @@ struct commands_config {
     int (*on_record)(void *arg, const char *args, struct err *e);
     /* Applied. Jobs and images are for the caller to read again; `verb` says what else changed. */
     void (*on_applied)(void *arg, const char *verb, const pg_ids *jobs, const pg_ids *image_archs);
+    void (*on_change)(void *arg); /* a command has ended, done or refused; it is committed */
     void *arg;
 };
 

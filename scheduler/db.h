@@ -49,9 +49,10 @@ enum db_end { DB_DONE, DB_REFUSED, DB_NOT_SENT, DB_UNKNOWN };
 
 struct db_reply {
     enum db_end end;
-    const char *sqlstate;    /* DB_REFUSED; "" where PostgreSQL gave none */
-    const char *message;     /* one line */
-    PGresult *const *result; /* DB_DONE: one for each statement; freed after the callback */
+    const char *sqlstate; /* DB_REFUSED; "" where PostgreSQL gave none */
+    const char *message;  /* one line */
+    PGresult **result;    /* DB_DONE: one for each statement; freed after the callback, but those
+                             that it takes, leaving NULL */
     size_t n;
 };
 

@@ -227,6 +227,7 @@ void farm_committed(struct farm *f, const struct db_reply *r)
         return;
     }
     perform(f, &f->sent_effects, &f->sent_answers);
+    f->cfg.on_change(f->cfg.arg);
     effects_clear(&f->sent_effects);
     turn_clear(f->sent_turn);
 }
@@ -276,7 +277,7 @@ static void close_turn(struct farm *f)
         return;
     }
     farm_seal(f);
-    turn_submit(f->sent_turn, f->db, f->term, on_turn, ticket(f));
+    turn_submit(f->sent_turn, f->db, f->claims, f->term, on_turn, ticket(f));
 }
 
 /* ---- the turn ---------------------------------------------------------------------------------
@@ -412,11 +413,13 @@ const char *farm_work(struct farm *f, int64_t worker, struct id128 attempt)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-struct farm *farm_new(uv_loop_t *loop, struct db *hot, const struct farm_config *config)
+struct farm *farm_new(uv_loop_t *loop, struct db *hot, struct db *claims,
+                      const struct farm_config *config)
 {
     struct farm *f = xcalloc(1, sizeof *f);
     f->loop = loop;
     f->db = hot;
+    f->claims = claims;
     f->cfg = *config;
     f->turn = turn_new();
     f->sent_turn = turn_new();

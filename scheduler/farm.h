@@ -37,11 +37,15 @@ struct farm_config {
     void (*on_orders)(void *arg, int64_t worker);
     /* Report `seq` of this boot has been through a turn; answer it. */
     void (*on_answer)(void *arg, int64_t worker, struct id128 boot, uint64_t seq);
+    /* Jobs, workers or commands are not what they were, and it is durable. */
+    void (*on_change)(void *arg);
     void *arg;
 };
 
-/* `hot` is the farm's own connection and must outlive it. */
-struct farm *farm_new(uv_loop_t *loop, struct db *hot, const struct farm_config *config);
+/* `hot` and `claims` are the farm's own connections and must outlive it; the second is for what
+ * large turns claim. */
+struct farm *farm_new(uv_loop_t *loop, struct db *hot, struct db *claims,
+                      const struct farm_config *config);
 void farm_lead(struct farm *f, int64_t term);
 void farm_drop(struct farm *f);
 bool farm_is_on(const struct farm *f);

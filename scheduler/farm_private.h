@@ -43,7 +43,7 @@ struct wanted_rows {
 
 struct farm {
     uv_loop_t *loop;
-    struct db *db;
+    struct db *db, *claims;
     struct farm_config cfg;
     enum farm_state state;
     int64_t term;

@@ -5,6 +5,7 @@
 #include "common/loop/zloop.h"
 #include "scheduler/bases.h"
 #include "scheduler/blobs.h"
+#include "scheduler/changes.h"
 #include "scheduler/commands.h"
 #include "scheduler/farm.h"
 #include "scheduler/followers.h"
@@ -30,6 +31,7 @@ struct sched {
     char public_key[41], secret_key[41];
     struct db *ctl;     /* leadership, notifications, commands, keys of workers */
     struct db *hot;     /* turns of the farm, and phases between them */
+    struct db *claims;  /* of large turns, beside `hot` */
     struct db *slow;    /* repositories, plans, bases */
     struct db *log;     /* logs; the only one whose loss leaves the world as it is */
     struct db *readers; /* of logs: who follows which */
@@ -37,6 +39,7 @@ struct sched {
     struct zloop *z;
     struct roster *roster;
     struct lead *lead;
+    struct changes *changes;
     struct record *record;
     struct farm *farm;
     struct link *link;
@@ -96,6 +99,7 @@ static void on_gain(void *arg, int64_t term)
     log_days_start(s->log_days, term);
     logs_set_term(s->logs, term);
     announce(s, term);
+    changes_note(s->changes); /* the leader before may have had no time to */
 }
 
 static void on_loaded(void *arg)
@@ -146,9 +150,15 @@ static void on_answer(void *arg, int64_t worker, struct id128 boot, uint64_t seq
     link_answer(((struct sched *)arg)->link, worker, boot, seq);
 }
 
+static void on_change(void *arg)
+{
+    changes_note(((struct sched *)arg)->changes);
+}
+
 static void on_rows(void *arg, const pg_ids *jobs, const pg_ids *image_archs)
 {
     struct sched *s = arg;
+    changes_note(s->changes);
     farm_fetch_ids(s->farm, jobs, image_archs);
     if (image_archs->n)
         bases_kick(s->bases);
@@ -162,10 +172,12 @@ static void on_base_changed(void *arg)
 static void on_rebuilds(void *arg, const pg_ids *jobs)
 {
     static const pg_ids none;
+    struct sched *s = arg;
     char n[24];
     snprintf(n, sizeof n, "%zu", jobs->n);
     log_info("automatic rebuilds", "jobs", n);
-    farm_fetch_ids(((struct sched *)arg)->farm, jobs, &none);
+    changes_note(s->changes);
+    farm_fetch_ids(s->farm, jobs, &none);
 }
 
 static void on_applied(void *arg, const char *verb, const pg_ids *jobs, const pg_ids *image_archs)
@@ -197,6 +209,8 @@ static void on_phases_stored(void *arg, const struct db_reply *r)
     s->phases_flying = false;
     if (r->end == DB_REFUSED)
         log_warn("phases were not stored", "error", r->message);
+    if (r->end == DB_DONE)
+        changes_note(s->changes);
 }
 
 /* One at a time, or they would fill the queue of turns while PostgreSQL is slow. */
@@ -288,6 +302,13 @@ static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
                                   .deadline = HOT_DEADLINE,
                                   .on_up = on_writer_up,
                                   .arg = s};
+    const struct db_config claims = {.conninfo = s->opt->database,
+                                     .name = "bootfarm-scheduler claims",
+                                     .settings = SESSION "-c statement_timeout=120s",
+                                     .max_queue = 10,
+                                     .deadline = HOT_DEADLINE,
+                                     .on_up = on_writer_up,
+                                     .arg = s};
     const struct db_config slow = {.conninfo = s->opt->database,
                                    .name = "bootfarm-scheduler plans",
                                    .settings = SESSION "-c statement_timeout=120s",
@@ -309,8 +330,8 @@ static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
                                       .on_notify = on_follow,
                                       .arg = s};
     if (db_open(loop, &ctl, &s->ctl, e) || db_open(loop, &hot, &s->hot, e) ||
-        db_open(loop, &slow, &s->slow, e) || db_open(loop, &log, &s->log, e) ||
-        db_open(loop, &readers, &s->readers, e))
+        db_open(loop, &claims, &s->claims, e) || db_open(loop, &slow, &s->slow, e) ||
+        db_open(loop, &log, &s->log, e) || db_open(loop, &readers, &s->readers, e))
         return -1;
     return 0;
 }
@@ -326,8 +347,9 @@ static void make_farm(uv_loop_t *loop, struct sched *s)
         lead_new(loop, s->ctl,
                  &(struct lead_config){
                      .holder = s->home.name, .on_gain = on_gain, .on_loss = on_loss, .arg = s});
+    s->changes = changes_new(loop, s->ctl);
     s->record = record_new(loop, o->state_dir, o->trace_limit);
-    s->farm = farm_new(loop, s->hot,
+    s->farm = farm_new(loop, s->hot, s->claims,
                        &(struct farm_config){.lease = o->lease,
                                              .kill_time = o->kill_time,
                                              .backoff_min = o->backoff_min,
@@ -343,10 +365,12 @@ static void make_farm(uv_loop_t *loop, struct sched *s)
                                              .on_doubt = on_doubt,
                                              .on_orders = on_orders,
                                              .on_answer = on_answer,
+                                             .on_change = on_change,
                                              .arg = s});
     s->commands = commands_new(
         loop, s->ctl, s->farm,
-        &(struct commands_config){.on_record = on_record, .on_applied = on_applied, .arg = s});
+        &(struct commands_config){
+            .on_record = on_record, .on_applied = on_applied, .on_change = on_change, .arg = s});
 }
 
 static void make_watch(uv_loop_t *loop, struct sched *s)
@@ -427,6 +451,7 @@ void sched_close(struct sched *s)
         return;
     s->closing = true;
     db_close(s->hot);
+    db_close(s->claims);
     db_close(s->slow);
     db_close(s->log);
     db_close(s->readers);
@@ -443,6 +468,7 @@ void sched_close(struct sched *s)
     followers_free(s->followers);
     farm_free(s->farm);
     record_free(s->record);
+    changes_free(s->changes);
     lead_free(s->lead);
     roster_free(s->roster);
     if (s->z)

@@ -109,6 +109,12 @@ void st_work(struct db_tx *tx, const struct id128 *attempts, size_t n)
     str_release(&list);
 }
 
+void st_tell_change(struct db_tx *tx)
+{
+    db_do(tx, "set local synchronous_commit = off"); /* it changes nothing that could be lost */
+    db_add(tx, "select pg_notify('farm_change', 'jobs')", NULL, 0);
+}
+
 void st_phases(struct db_tx *tx, const char *workers, const char *attempts, const char *phases)
 {
     struct db_param p[] = {text_param(workers), text_param(attempts), text_param(phases)};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define FEW_ROWS 32
+#define SPLIT_ROWS 64 /* claims, and others: fewer are not worth a second commit */
 #define MAX_COLS 7
 
 /* A call for each type of op, and one more for OP_FINISH. */
@@ -26,6 +27,7 @@ struct turn {
     VEC(struct turn_call) calls;
     VEC(struct turn_row) rows; /* by op */
     struct map last_of_job;    /* 1 + the last call that has an op of the job */
+    bool tangled;              /* a job is claimed and something else happens to it */
 };
 
 static const struct {
@@ -74,6 +76,7 @@ void turn_clear(struct turn *t)
     vec_clear(&t->rows);
     map_release(&t->last_of_job);
     t->last_of_job = (struct map){0};
+    t->tangled = false;
 }
 
 void turn_free(struct turn *t)
@@ -262,8 +265,11 @@ void turn_add(struct turn *t, const struct op *op, const struct op_payload *p)
     size_t at = call_for(t, op, success ? CALL_SUCCEED : (int)op->type);
     struct turn_call *c = &t->calls.v[at];
     *vec_push(&t->rows) = (struct turn_row){.call = at, .row = c->n++};
-    if (op->job) /* a count, not a pointer */
-        map_put(&t->last_of_job, (uint64_t)op->job, (void *)(uintptr_t)(at + 1));
+    if (op->job) { /* a count, not a pointer */
+        uintptr_t last =
+            (uintptr_t)map_put(&t->last_of_job, (uint64_t)op->job, (void *)(uintptr_t)(at + 1));
+        t->tangled |= last && (op->type == OP_CLAIM || t->calls.v[last - 1].type == OP_CLAIM);
+    }
     switch (op->type) {
     case OP_MAKE_READY:
         add_make_ready(c, op);
@@ -332,19 +338,112 @@ static void add_call(struct db_tx *tx, const struct turn_call *c)
     db_add(tx, calls[c->call].sql, p, (size_t)n);
 }
 
-void turn_calls(const struct turn *t, struct db_tx *tx)
+static void add_calls(const struct turn *t, struct db_tx *tx, bool claims, bool others)
 {
     st_few_rows(tx, t->rows.n <= FEW_ROWS);
     vec_for_each (i, &t->calls) {
         struct turn_call *c = &t->calls.v[i];
+        if (c->type == OP_CLAIM ? !claims : !others)
+            continue;
         for (int k = 0; k < calls[c->call].cols; k++)
             pga_end(&c->col[k]);
         add_call(tx, c);
     }
 }
 
-void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg)
+void turn_calls(const struct turn *t, struct db_tx *tx)
 {
+    add_calls(t, tx, true, true);
+}
+
+/* ---- a turn of two transactions ---------------------------------------------------------------
+ */
+
+struct split {
+    db_reply_cb *cb;
+    void *arg;
+    size_t n, open;    /* calls; transactions */
+    bool *claims;      /* call -> which of the two it is in */
+    PGresult **result; /* as those of one transaction would stand: check_term, the calls */
+    enum db_end end;   /* the first that is not DB_DONE */
+    char sqlstate[6], *message;
+};
+
+static bool is_worth_two(const struct turn *t)
+{
+    size_t n = 0;
+    vec_for_each (i, &t->calls)
+        n += t->calls.v[i].type == OP_CLAIM ? t->calls.v[i].n : 0;
+    return !t->tangled && n >= SPLIT_ROWS && t->rows.n - n >= SPLIT_ROWS;
+}
+
+static void split_end(struct split *s)
+{
+    struct db_reply r = {.end = s->end,
+                         .sqlstate = s->sqlstate,
+                         .message = s->message ? s->message : "",
+                         .result = s->result,
+                         .n = s->n + 1};
+    s->cb(s->arg, &r);
+    for (size_t i = 0; i < s->n + 1; i++)
+        PQclear(s->result[i]);
+    free(s->result);
+    free(s->claims);
+    free(s->message);
+    free(s);
+}
+
+static void half_ended(struct split *s, const struct db_reply *r, bool claims)
+{
+    size_t next = 1; /* behind check_term, whose answer says nothing */
+    for (size_t i = 0; r->end == DB_DONE && i < s->n; i++) {
+        if (s->claims[i] != claims)
+            continue;
+        s->result[i + 1] = r->result[next];
+        r->result[next++] = NULL;
+    }
+    if (r->end != DB_DONE && s->end == DB_DONE) {
+        s->end = r->end;
+        snprintf(s->sqlstate, sizeof s->sqlstate, "%s", r->sqlstate);
+        s->message = xstrdup(r->message);
+    }
+    if (--s->open == 0)
+        split_end(s);
+}
+
+static void on_claims(void *arg, const struct db_reply *r)
+{
+    half_ended(arg, r, true);
+}
+
+static void on_others(void *arg, const struct db_reply *r)
+{
+    half_ended(arg, r, false);
+}
+
+static void submit_split(const struct turn *t, struct db *db, struct db *claims, int64_t term,
+                         db_reply_cb *cb, void *arg)
+{
+    struct split *s = xcalloc(1, sizeof *s);
+    *s = (struct split){.cb = cb, .arg = arg, .n = t->calls.n, .open = 2, .end = DB_DONE};
+    s->claims = xcalloc(s->n, sizeof *s->claims);
+    s->result = xcalloc(s->n + 1, sizeof(PGresult *));
+    vec_for_each (i, &t->calls)
+        s->claims[i] = t->calls.v[i].type == OP_CLAIM;
+    struct db_tx *others = st_write(db, term), *own = st_write(claims, term);
+    add_calls(t, others, false, true);
+    add_calls(t, own, true, false);
+    db_submit(others, on_others, s);
+    db_submit(own, on_claims, s);
+}
+
+void turn_submit(const struct turn *t, struct db *db, struct db *claims, int64_t term,
+                 db_reply_cb *cb, void *arg)
+{
+    if (is_worth_two(t) && db_is_up(claims)) {
+        submit_split(t, db, claims, term, cb, arg);
+        return;
+    }
     struct db_tx *tx = st_write(db, term);
     turn_calls(t, tx);
     db_submit(tx, cb, arg);

@@ -30,7 +30,12 @@ void turn_add(struct turn *t, const struct op *op, const struct op_payload *p);
 size_t turn_statements(const struct turn *t);
 /* Adds the calls to a transaction that is behind check_term already. */
 void turn_calls(const struct turn *t, struct db_tx *tx);
-void turn_submit(const struct turn *t, struct db *db, int64_t term, db_reply_cb *cb, void *arg);
+/* Where the turn claims many jobs and does much else, and no job is in both, it leaves as two
+ * transactions at the same time, the claims on `claims`: PostgreSQL has a processor for each. `cb`
+ * comes when both have ended, with the answers of the turn as if they were one, or with the end of
+ * the one that failed; the other may be committed then. */
+void turn_submit(const struct turn *t, struct db *db, struct db *claims, int64_t term,
+                 db_reply_cb *cb, void *arg);
 
 struct op_answer {
     size_t index; /* of the op: how many turn_add()s came before it */

@@ -4,6 +4,8 @@
 -- content of some row (class 22, 23, 42) once for each row, so that the bad one is quarantined and the others go on. Answers come in the order
 -- of the arguments.
 --
+-- None of them notifies: the leader does, when its turn is committed (scheduler/changes.h).
+--
 -- Rows are not locked before they are changed: a lock is a write to the row and to the WAL, and the leader's one hot transaction is the only
 -- writer of job_state but for people; a deadlock with one of those is tried again (scheduler/db.c).
 
@@ -187,7 +189,6 @@ BEGIN
                                               ARRAY(SELECT buckets[i] FROM unnest(missed) i)) WITH ORDINALITY o (job, status, digest, repository, ord)) g
          ORDER BY g.ord;
     END IF;
-    PERFORM pg_notify('farm_change', 'jobs');
 END $$;
 
 CREATE FUNCTION farm.make_ready(jobs bigint[], keys text[], pins jsonb[], buckets bigint[] DEFAULT NULL)
@@ -220,7 +221,7 @@ BEGIN
         RETURNING j.id
     )
     SELECT coalesce(array_agg(n.id), '{}') INTO moved FROM now_ready n;
-    PERFORM farm.log_moves(moved), pg_notify('farm_change', 'jobs');
+    PERFORM farm.log_moves(moved);
     RETURN QUERY SELECT * FROM farm.told(jobs, moved, 'ready', 'stale');
 END $$;
 
@@ -247,7 +248,6 @@ BEGIN
       FROM unnest(buckets, reasons, details) WITH ORDINALITY u (id, reason, detail, ord) ORDER BY u.id, u.ord DESC
     ON CONFLICT (id) DO UPDATE
        SET reason = excluded.reason, detail = excluded.detail, since = CASE WHEN b.reason <> excluded.reason THEN now() ELSE b.since END;
-    PERFORM pg_notify('farm_change', 'jobs');
     RETURN QUERY SELECT u.id, 'ok' FROM unnest(buckets) WITH ORDINALITY u (id, ord) ORDER BY u.ord;
 END $$;
 
@@ -278,7 +278,7 @@ BEGIN
         ended := ended || queued || running;
     END LOOP;
     UPDATE farm.release r SET state = 'abandoned' WHERE r.job_id = ANY (ended) AND r.state = 'publishing';
-    PERFORM farm.act_as('scheduler'), pg_notify('farm_change', 'jobs');
+    PERFORM farm.act_as('scheduler');
     RETURN QUERY SELECT * FROM farm.told(jobs, ended, 'ok', 'stale');
 END $$;
 
@@ -325,6 +325,6 @@ BEGIN
         done := done || opened;
         PERFORM farm.close_breakers(ARRAY(SELECT j.image_arch_id FROM farm.job_fixed j WHERE j.id = ANY (opened) AND j.image_arch_id IS NOT NULL));
     END LOOP;
-    PERFORM farm.act_as('scheduler'), pg_notify('farm_change', 'jobs');
+    PERFORM farm.act_as('scheduler');
     RETURN QUERY SELECT * FROM farm.told(jobs, done, 'ok', 'stale');
 END $$;

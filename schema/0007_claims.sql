@@ -161,7 +161,6 @@ RETURNS TABLE (job bigint, status text, work text) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.claim_rows(jobs, attempts, workers, boots);
-    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(jobs) LOOP
         BEGIN
@@ -197,7 +196,6 @@ CREATE FUNCTION farm.start(attempts uuid[], ago_us bigint[]) RETURNS TABLE (atte
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.start_rows(attempts, ago_us);
-    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(attempts) LOOP
         BEGIN

@@ -79,7 +79,6 @@ BEGIN
         SELECT m.id, m.kind, m.image_arch_id, (SELECT v.serial FROM farm.revision v WHERE v.id = m.revision_id) FROM made_now m ORDER BY m.id
     )
     SELECT coalesce(array_agg(m.id ORDER BY m.id), '{}') INTO made FROM made_now m;
-    PERFORM pg_notify('farm_change', 'jobs') WHERE cardinality(made) > 0;
     RETURN made;
 END $$;
 

@@ -174,7 +174,6 @@ RETURNS TABLE (attempt uuid, status text, job bigint, digest text, repository te
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.finish_rows(attempts, workers, results, next_states, reasons, not_before_us);
-    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(attempts) LOOP
         BEGIN
@@ -253,7 +252,6 @@ RETURNS TABLE (attempt uuid, status text, job bigint, digest text, repository te
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.succeed_rows(jobs, attempts, workers, digests, sizes, started_ago_us, details);
-    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(attempts) LOOP
         BEGIN
@@ -300,7 +298,6 @@ RETURNS TABLE (attempt uuid, status text) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.lose_rows(attempts, next_states, reasons, not_before_us);
-    PERFORM pg_notify('farm_change', 'jobs');
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(attempts) LOOP
         BEGIN

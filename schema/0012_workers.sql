@@ -22,7 +22,7 @@ END $$;
 CREATE FUNCTION farm.worker_seen(workers bigint[], boots uuid[], states text[], facts jsonb[]) RETURNS TABLE (worker bigint, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM farm.my_term(), pg_notify('farm_change', 'workers');
+    PERFORM farm.my_term();
     RETURN QUERY SELECT * FROM farm.worker_seen_rows(workers, boots, states, facts);
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR syntax_error_or_access_rule_violation THEN
     FOR i IN 1 .. cardinality(workers) LOOP
@@ -38,7 +38,7 @@ END $$;
 CREATE FUNCTION farm.worker_drain(workers bigint[], drained boolean[]) RETURNS TABLE (worker bigint, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM farm.my_term(), pg_notify('farm_change', 'workers');
+    PERFORM farm.my_term();
     RETURN QUERY
     WITH told AS (
         UPDATE farm.worker w SET drained = u.drained FROM unnest(workers, worker_drain.drained) u (id, drained) WHERE w.id = u.id RETURNING w.id
@@ -50,7 +50,7 @@ END $$;
 -- What workers say of their own attempts; of others they are not heard. On the connection of turns: see 0006_jobs.
 CREATE FUNCTION farm.phases(workers bigint[], attempts uuid[], phases text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM farm.my_term(), pg_notify('farm_change', 'attempts');
+    PERFORM farm.my_term();
     UPDATE farm.job_state s SET phase = left(u.phase, 50) FROM unnest(phases.workers, phases.attempts, phases.phases) u (worker, id, phase)
      WHERE s.id = ANY (ARRAY[farm.job_of(u.id)]) AND s.attempt_id = u.id AND s.worker_id = u.worker AND s.state IN ('leased', 'running');
 END $$;
@@ -58,7 +58,7 @@ END $$;
 CREATE FUNCTION farm.command_done(ids bigint[], states text[], outcomes jsonb[], messages text[]) RETURNS TABLE (id bigint, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM farm.my_term(), pg_notify('farm_change', 'commands');
+    PERFORM farm.my_term();
     RETURN QUERY
     WITH ended AS (
         UPDATE farm.command c SET state = u.state, outcome = u.outcome, message = left(u.message, 2000), ended_at = now()

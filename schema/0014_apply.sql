@@ -240,7 +240,6 @@ BEGIN
         END;
         PERFORM set_config('farm.actor', 'scheduler', true);
         UPDATE farm.command q SET state = c.state, outcome = c.outcome, message = c.message, ended_at = now() WHERE q.id = c.id;
-        PERFORM pg_notify('farm_change', 'commands');
     END IF;
     RETURN QUERY SELECT c.state, c.outcome, c.message,
                         ARRAY(SELECT e::bigint FROM jsonb_array_elements_text(coalesce(c.outcome->'jobs', '[]')) e),

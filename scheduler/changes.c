@@ -1,0 +1,59 @@
+#include "scheduler/changes.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "scheduler/store_pg.h"
+
+#define APART (20 * BF_MSEC)
+
+struct changes {
+    struct db *db;
+    uv_timer_t *timer;
+    bf_time next; /* monotonic: not before */
+    bool noted;
+};
+
+static void on_told(void *arg, const struct db_reply *r)
+{
+    (void)arg;
+    if (r->end == DB_REFUSED)
+        log_warn("readers were not told of changes", "error", r->message);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct changes *c = t->data;
+    struct db_tx *tx = db_tx_new(c->db, DB_WRITE);
+    c->noted = false;
+    c->next = clock_mono() + APART;
+    st_tell_change(tx);
+    db_submit(tx, on_told, c);
+}
+
+void changes_note(struct changes *c)
+{
+    bf_time left = c->next - clock_mono();
+    if (c->noted)
+        return;
+    c->noted = true;
+    uv_timer_start(c->timer, on_timer, left > 0 ? (uint64_t)(left / BF_MSEC) + 1 : 0, 0);
+}
+
+struct changes *changes_new(uv_loop_t *loop, struct db *db)
+{
+    struct changes *c = xcalloc(1, sizeof *c);
+    c->db = db;
+    c->timer = xcalloc(1, sizeof *c->timer);
+    uv_timer_init(loop, c->timer);
+    c->timer->data = c;
+    return c;
+}
+
+void changes_free(struct changes *c)
+{
+    if (!c)
+        return;
+    uv_close((uv_handle_t *)c->timer, (uv_close_cb)free);
+    free(c);
+}
