@@ -198,7 +198,9 @@ END $$;
 
 CREATE FUNCTION farm.job_illegal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'job % %', NEW.id, farm.job_fault(CASE TG_OP WHEN 'UPDATE' THEN OLD.state ELSE 'waiting' END, NEW.state, NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at)
+    RAISE EXCEPTION 'job % %', NEW.id,
+        coalesce(farm.job_fault(CASE TG_OP WHEN 'UPDATE' THEN OLD.state ELSE 'waiting' END, NEW.state, NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at),
+                 'is born ' || NEW.state || ' with an attempt')
         USING ERRCODE = 'check_violation', TABLE = 'job_state', SCHEMA = 'farm', CONSTRAINT = 'job_transition';
 END $$;
 
@@ -215,7 +217,7 @@ END $$;
 CREATE TRIGGER job_illegal AFTER UPDATE ON farm.job_state FOR EACH ROW
     WHEN (farm.job_fault(OLD.state, NEW.state, NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at) IS NOT NULL) EXECUTE FUNCTION farm.job_illegal();
 CREATE TRIGGER job_illegal_at_birth AFTER INSERT ON farm.job_state FOR EACH ROW
-    WHEN (NEW.state <> 'waiting' OR farm.job_fault('waiting', NEW.state, NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at) IS NOT NULL)
+    WHEN (NEW.state <> 'waiting' OR num_nonnulls(NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at) > 0)
     EXECUTE FUNCTION farm.job_illegal();
 CREATE TRIGGER job_by_hand AFTER UPDATE ON farm.job_state FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND coalesce(current_setting('farm.actor', true), '') = '') EXECUTE FUNCTION farm.job_by_hand();

@@ -35,9 +35,9 @@ END $$;
 -- A person or a commit intervened. What was held back is looked at by the next rebuilds_due.
 CREATE FUNCTION farm.close_breakers(archs bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    closed farm.image_arch;
+    closed record;
 BEGIN
-    FOR closed IN SELECT a.* FROM farm.image_arch a WHERE a.id = ANY (archs) AND (a.failures > 0 OR a.breaker_since IS NOT NULL) ORDER BY a.id LOOP
+    FOR closed IN SELECT a.id, a.breaker_since FROM farm.image_arch_state a WHERE a.id = ANY (archs) AND (a.failures > 0 OR a.breaker_since IS NOT NULL) ORDER BY a.id LOOP
         UPDATE farm.image_arch_state a SET failures = 0, breaker_since = NULL WHERE a.id = closed.id;
         IF closed.breaker_since IS NOT NULL THEN
             PERFORM farm.breaker_event(closed.id, '{"breaker": "closed"}');

@@ -18,3 +18,7 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s SET work_mem = ''64MB''', hot.name);
     END LOOP;
 END $$;
+
+-- A plan that is kept was made when the farm was as large as then. With one image in it the right index of a table costs as much as any other, read whole; a push of a
+-- thousand stopped the leader for 20 s by reading all images for each of them. A load is rare, large, and worth a plan of its own.
+ALTER FUNCTION farm.load_images SET plan_cache_mode = force_custom_plan;
