@@ -27,7 +27,7 @@ struct turn {
     VEC(struct turn_call) calls;
     VEC(struct turn_row) rows; /* by op */
     struct map last_of_job;    /* 1 + the last call that has an op of the job */
-    bool tangled;              /* a job is claimed and something else happens to it */
+    bool tangled;              /* a claim must stay with the rest */
 };
 
 static const struct {
@@ -60,6 +60,11 @@ static const struct {
                       "$4::text[], $5::bigint[], $6::bigint[], $7::jsonb[])",
                       7},
 };
+
+static bool is_claim(const struct turn_call *c)
+{
+    return c->type == OP_CLAIM;
+}
 
 struct turn *turn_new(void)
 {
@@ -259,17 +264,25 @@ static void add_finish_or_success(struct turn_call *c, const struct op *op,
         add_finish(c, op, p->json);
 }
 
+/* What one job is in, and whether its claim can be apart from that. */
+static void note_job(struct turn *t, const struct op *op, size_t at)
+{
+    bool claim = op->type == OP_CLAIM;
+    if (!op->job)
+        return;
+    uintptr_t last = (uintptr_t)map_put(&t->last_of_job, (uint64_t)op->job,
+                                        (void *)(uintptr_t)(at + 1)); /* a count, not a pointer */
+    t->tangled |= last && (claim || is_claim(&t->calls.v[last - 1]));
+    t->tangled |= claim && op->kind != JOB_BUILD && op->kind != JOB_TEST;
+}
+
 void turn_add(struct turn *t, const struct op *op, const struct op_payload *p)
 {
     bool success = op->type == OP_FINISH && p->success;
     size_t at = call_for(t, op, success ? CALL_SUCCEED : (int)op->type);
     struct turn_call *c = &t->calls.v[at];
     *vec_push(&t->rows) = (struct turn_row){.call = at, .row = c->n++};
-    if (op->job) { /* a count, not a pointer */
-        uintptr_t last =
-            (uintptr_t)map_put(&t->last_of_job, (uint64_t)op->job, (void *)(uintptr_t)(at + 1));
-        t->tangled |= last && (op->type == OP_CLAIM || t->calls.v[last - 1].type == OP_CLAIM);
-    }
+    note_job(t, op, at);
     switch (op->type) {
     case OP_MAKE_READY:
         add_make_ready(c, op);
@@ -343,7 +356,7 @@ static void add_calls(const struct turn *t, struct db_tx *tx, bool claims, bool 
     st_few_rows(tx, t->rows.n <= FEW_ROWS);
     vec_for_each (i, &t->calls) {
         struct turn_call *c = &t->calls.v[i];
-        if (c->type == OP_CLAIM ? !claims : !others)
+        if (is_claim(c) ? !claims : !others)
             continue;
         for (int k = 0; k < calls[c->call].cols; k++)
             pga_end(&c->col[k]);
@@ -368,14 +381,6 @@ struct split {
     enum db_end end;   /* the first that is not DB_DONE */
     char sqlstate[6], *message;
 };
-
-static bool is_worth_two(const struct turn *t)
-{
-    size_t n = 0;
-    vec_for_each (i, &t->calls)
-        n += t->calls.v[i].type == OP_CLAIM ? t->calls.v[i].n : 0;
-    return !t->tangled && n >= SPLIT_ROWS && t->rows.n - n >= SPLIT_ROWS;
-}
 
 static void split_end(struct split *s)
 {
@@ -421,6 +426,14 @@ static void on_others(void *arg, const struct db_reply *r)
     half_ended(arg, r, false);
 }
 
+bool turn_splits(const struct turn *t)
+{
+    size_t n = 0;
+    vec_for_each (i, &t->calls)
+        n += is_claim(&t->calls.v[i]) ? t->calls.v[i].n : 0;
+    return !t->tangled && n >= SPLIT_ROWS && t->rows.n - n >= SPLIT_ROWS;
+}
+
 static void submit_split(const struct turn *t, struct db *db, struct db *claims, int64_t term,
                          db_reply_cb *cb, void *arg)
 {
@@ -429,7 +442,7 @@ static void submit_split(const struct turn *t, struct db *db, struct db *claims,
     s->claims = xcalloc(s->n, sizeof *s->claims);
     s->result = xcalloc(s->n + 1, sizeof(PGresult *));
     vec_for_each (i, &t->calls)
-        s->claims[i] = t->calls.v[i].type == OP_CLAIM;
+        s->claims[i] = is_claim(&t->calls.v[i]);
     struct db_tx *others = st_write(db, term), *own = st_write(claims, term);
     add_calls(t, others, false, true);
     add_calls(t, own, true, false);
@@ -440,7 +453,7 @@ static void submit_split(const struct turn *t, struct db *db, struct db *claims,
 void turn_submit(const struct turn *t, struct db *db, struct db *claims, int64_t term,
                  db_reply_cb *cb, void *arg)
 {
-    if (is_worth_two(t) && db_is_up(claims)) {
+    if (turn_splits(t) && db_is_up(claims)) {
         submit_split(t, db, claims, term, cb, arg);
         return;
     }

@@ -30,10 +30,13 @@ void turn_add(struct turn *t, const struct op *op, const struct op_payload *p);
 size_t turn_statements(const struct turn *t);
 /* Adds the calls to a transaction that is behind check_term already. */
 void turn_calls(const struct turn *t, struct db_tx *tx);
-/* Where the turn claims many jobs and does much else, and no job is in both, it leaves as two
- * transactions at the same time, the claims on `claims`: PostgreSQL has a processor for each. `cb`
- * comes when both have ended, with the answers of the turn as if they were one, or with the end of
- * the one that failed; the other may be committed then. */
+/* Whether the turn may leave as two transactions at the same time, its claims and the rest: both
+ * are many, no job is in both, and what is claimed are builds and tests, which wait for nothing
+ * that another job's end could free in the same turn. */
+bool turn_splits(const struct turn *t);
+/* As one transaction on `db`; where it splits, the claims on `claims`: PostgreSQL has a processor
+ * for each. `cb` comes when both have ended, with the answers as those of one transaction would
+ * stand, or with the end of the one that failed first; the other may be committed then. */
 void turn_submit(const struct turn *t, struct db *db, struct db *claims, int64_t term,
                  db_reply_cb *cb, void *arg);
 

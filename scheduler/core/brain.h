@@ -216,6 +216,7 @@ struct op {
     bf_time not_before, ago;
     enum worker_state worker_state;
     bool drained, refused;
+    uint8_t kind; /* enum job_kind; OP_CLAIM: of the job */
     char *detail; /* owned by the effects; may be NULL */
     char *who;    /* the same */
     const void *cookie;

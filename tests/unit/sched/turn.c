@@ -79,3 +79,45 @@ Test(turn, a_start_stays_before_the_end_of_its_job)
     add(OP_FINISH, 2);
     cr_assert_eq(turn_statements(turn), 3);
 }
+
+static void add_many(enum op_type type, int64_t first)
+{
+    for (int64_t j = first; j < first + 200; j++)
+        add(type, j);
+}
+
+Test(turn, many_claims_part_from_many_ends_of_other_jobs)
+{
+    add_many(OP_FINISH, 1);
+    cr_assert_not(turn_splits(turn));
+    add_many(OP_CLAIM, 1000);
+    cr_assert(turn_splits(turn));
+    turn_clear(turn);
+    add_many(OP_FINISH, 1);
+    add(OP_CLAIM, 1000);
+    cr_assert_not(turn_splits(turn), "one claim is not worth a second commit");
+}
+
+Test(turn, a_job_that_is_claimed_and_in_something_else_keeps_all_together)
+{
+    add_many(OP_MAKE_READY, 1);
+    add_many(OP_CLAIM, 200);
+    cr_assert_not(turn_splits(turn), "200 is made ready before it is claimed");
+    turn_clear(turn);
+    add_many(OP_CLAIM, 200);
+    add_many(OP_LOSE, 399);
+    cr_assert_not(turn_splits(turn), "399 is lost after it was claimed");
+    turn_clear(turn);
+    add_many(OP_CLAIM, 200);
+    add_many(OP_LOSE, 400);
+    cr_assert(turn_splits(turn));
+}
+
+Test(turn, the_claim_of_a_publish_keeps_all_together)
+{
+    struct op op = {.type = OP_CLAIM, .job = 1, .kind = JOB_PUBLISH, .worker = 1};
+    turn_add(turn, &op, &(struct op_payload){0});
+    add_many(OP_CLAIM, 1000);
+    add_many(OP_FINISH, 2000);
+    cr_assert_not(turn_splits(turn), "an end among these may be what it waited for");
+}
