@@ -108,15 +108,34 @@ const struct arg_option options_worker_set[] = {
     {0},
 };
 
+/* More than a worker offers is kept, for it may offer more one day. */
+static void tell_slots(const struct ctl *c, const json_t *row, int64_t wanted)
+{
+    const json_t *slots = json_object_get(json_object_get(row, "outcome"), "slots");
+
+    if (json_is_integer(slots) && json_integer_value(slots) < wanted)
+        fprintf(stderr,
+                "bootfarm: %s offers %" JSON_INTEGER_FORMAT " by its own configuration, and gets no more "
+                "until that is raised\n",
+                arg_pos(&c->args, 0), json_integer_value(slots));
+}
+
 int cmd_worker_set(struct ctl *c)
 {
+    BF_CLEANUP(json_free) json_t *row = NULL;
+    const char *slots = arg_value(&c->args, "slots");
+    int64_t wanted = 0;
     json_t *args;
+    int status;
 
-    if (!arg_value(&c->args, "slots"))
+    if (!slots)
         return ctl_usage("worker set: --slots is needed");
     args = json_pack("{s:s}", "name", arg_pos(&c->args, 0));
     ctl_arg(c, args, "slots", "slots");
-    return ctl_command(c, "worker_set", args, NULL);
+    status = ctl_command(c, "worker_set", args, &row);
+    if (status == EXIT_DONE && row && parse_i64(slots, 1, 1024, &wanted) == 0) /* or it is `auto` */
+        tell_slots(c, row, wanted);
+    return status;
 }
 
 int cmd_worker_drain(struct ctl *c)

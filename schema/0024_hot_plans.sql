@@ -19,6 +19,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- A plan that is kept was made when the farm was as large as then. With one image in it the right index of a table costs as much as any other, read whole; a push of a
--- thousand stopped the leader for 20 s by reading all images for each of them. A load is rare, large, and worth a plan of its own.
-ALTER FUNCTION farm.load_images SET plan_cache_mode = force_custom_plan;
+-- While a farm fills for the first time, ANALYZE has seen some of its tables and not yet others: "one ref, and one image of it" was cheaper than any key, and a push of a
+-- thousand images stopped the leader for 20 s by reading all images of all refs for each of them. So this one is joined as it is written, from the key on, and planned
+-- for the sizes that the tables have now.
+ALTER FUNCTION farm.load_images SET join_collapse_limit = 1 SET plan_cache_mode = force_custom_plan;

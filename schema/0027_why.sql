@@ -217,7 +217,8 @@ BEGIN
     END IF;
     -- What none of them has; where each need is met by somebody, all that no single one has.
     missing := ARRAY(SELECT n FROM unnest(j.needs) n WHERE NOT EXISTS (SELECT FROM farm.candidates(j) c WHERE c.arch_fits AND n <> ALL (c.lacks)) ORDER BY n);
-    RETURN concat_ws('; ', format('no worker with %s%s', farm.some(array_remove(ARRAY[wanted_arch], NULL) || CASE WHEN cardinality(missing) > 0 THEN missing ELSE j.needs END), at), unseen);
+    RETURN concat_ws('; ', format('no %s%sworker with %s%s', CASE WHEN cardinality(missing) = 0 THEN 'single ' END, wanted_arch || ' ',
+                                  farm.some(CASE WHEN cardinality(missing) > 0 THEN missing ELSE j.needs END), at), unseen);
 END $$;
 
 -- All slots are taken: who goes first, and why.

@@ -278,7 +278,7 @@ prints '^test:plant:gateway@main:amd64 \(job [0-9]+, waiting\): waits for build:
 act "select t.ready(t.job('build:plant:gateway@main:amd64'))" >/dev/null
 bf why build:plant:gateway@main:amd64
 ends 0
-prints ', ready\): no worker with amd64 and secret:key at hub'
+prints ', ready\): no amd64 worker with secret:key at hub'
 text=${out#*): }
 bf why "$(sql "select id from dashboard.jobs where name = 'build:plant:gateway@main:amd64' order by id desc limit 1")" --json
 [ "$(jq -r '[.state, .reason, .text, .rank] | join("|")' <<<"$out")" = "ready|worker|$text|1" ] || fail "why --json printed $out"

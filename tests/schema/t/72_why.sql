@@ -76,7 +76,7 @@ SELECT is(t.why('build:plant:base@main:amd64'), 'worker: no worker with amd64 at
 SELECT t.seen('hub-1', 'connected', '{"arch": "arm64", "slots": 2, "capabilities": []}');
 SELECT is(t.why('build:plant:base@main:amd64'), 'worker: no worker with amd64 at hub; never connected: hub-2', 'another architecture');
 SELECT t.seen('hub-1', 'connected', '{"arch": "amd64", "slots": 2, "capabilities": ["kvm"]}');
-SELECT is(t.why('build:plant:base@main:amd64'), 'worker: no worker with amd64 and secret:key at hub; never connected: hub-2', 'a capability that nobody has');
+SELECT is(t.why('build:plant:base@main:amd64'), 'worker: no amd64 worker with secret:key at hub; never connected: hub-2', 'a capability that nobody has');
 SELECT t.seen('hub-1', 'disconnected', '{"capabilities": ["kvm", "secret:key"]}');
 SELECT is(t.why('build:plant:base@main:amd64'), 'worker: no worker that could run it is connected: hub-1 (disconnected since T)', 'the only one is away');
 SELECT t.seen('hub-1', 'connected', '{}');
