@@ -115,8 +115,8 @@ static void tell_slots(const struct ctl *c, const json_t *row, int64_t wanted)
 
     if (json_is_integer(slots) && json_integer_value(slots) < wanted)
         fprintf(stderr,
-                "bootfarm: %s offers %" JSON_INTEGER_FORMAT " by its own configuration, and gets no more "
-                "until that is raised\n",
+                "bootfarm: %s offers %" JSON_INTEGER_FORMAT
+                " slots by its own configuration; it gets no more until that is raised\n",
                 arg_pos(&c->args, 0), json_integer_value(slots));
 }
 

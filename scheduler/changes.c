@@ -11,14 +11,19 @@ struct changes {
     struct db *db;
     uv_timer_t *timer;
     bf_time next; /* monotonic: not before */
-    bool noted;
+    bool noted, flying;
 };
+
+static void arm(struct changes *c);
 
 static void on_told(void *arg, const struct db_reply *r)
 {
-    (void)arg;
+    struct changes *c = arg;
     if (r->end == DB_REFUSED)
         log_warn("readers were not told of changes", "error", r->message);
+    c->flying = false;
+    if (c->noted && r->end == DB_DONE)
+        arm(c);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -26,18 +31,24 @@ static void on_timer(uv_timer_t *t)
     struct changes *c = t->data;
     struct db_tx *tx = db_tx_new(c->db, DB_WRITE);
     c->noted = false;
+    c->flying = true;
     c->next = clock_mono() + APART;
     st_tell_change(tx);
     db_submit(tx, on_told, c);
 }
 
-void changes_note(struct changes *c)
+static void arm(struct changes *c)
 {
     bf_time left = c->next - clock_mono();
-    if (c->noted)
-        return;
-    c->noted = true;
     uv_timer_start(c->timer, on_timer, left > 0 ? (uint64_t)(left / BF_MSEC) + 1 : 0, 0);
+}
+
+/* One at a time: the connection has more important things to carry where round trips are slow. */
+void changes_note(struct changes *c)
+{
+    c->noted = true;
+    if (!c->flying && !uv_is_active((uv_handle_t *)c->timer))
+        arm(c);
 }
 
 struct changes *changes_new(uv_loop_t *loop, struct db *db)

@@ -3,11 +3,12 @@
  *     OFF ──farm_lead(term)──► LOADING ──every row was read──► ON ──farm_drop──► OFF
  *
  * ON is a cycle of turns. A turn takes all inputs that have arrived, steps the brain through them,
- * and sends the ops as one transaction behind check_term; at most one is in flight, what arrives
- * meanwhile is the next turn (that is the group commit; an idle farm waits for nothing). Effects
- * are performed after the commit. A turn is either a write or a read: rows that changed elsewhere
- * (a plan was committed, a command made jobs) are read on the same connection between two writes,
- * so that no row that is older than the world's own ever reaches it.
+ * and sends the ops behind check_term, as one transaction or, where many are claimed and many end,
+ * as two at the same time (turn_submit). At most one turn is in flight, what arrives meanwhile is
+ * the next (that is the group commit; an idle farm waits for nothing). Effects
+ * are performed when all is committed. A turn is either a write or a read: rows that changed
+ * elsewhere (a plan was committed, a command made jobs) are read on the same connection between two
+ * writes, so that no row that is older than the world's own ever reaches it.
  *
  * Any doubt (a commit that failed, an unknown outcome, an answer that does not fit) ends in
  * on_doubt: the owner takes a new term, and everything is loaded again. Restart = load + act. */

@@ -63,7 +63,7 @@ struct farm {
     struct turn *turn;
     answers answers;
     const struct report_in *current; /* the Report that is being stepped */
-    bool flying;                     /* a transaction is under way; its own turn and effects: */
+    bool flying;                     /* a turn or a read is under way; its own turn and effects: */
     struct effects sent_effects;
     struct turn *sent_turn;
     answers sent_answers;

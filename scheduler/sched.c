@@ -219,7 +219,8 @@ static bool phases_wait(void *arg)
     return ((struct sched *)arg)->phases_flying;
 }
 
-/* Between two turns: they change the same rows, and a turn must not find them changed meanwhile. */
+/* On the connection of turns, whose ends change the same rows and must not find them changed
+ * meanwhile; the claims of a large turn, which may go beside, are of other jobs. */
 static void on_phases(void *arg, const char *workers, const char *attempts, const char *phases)
 {
     struct sched *s = arg;
@@ -302,13 +303,13 @@ static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
                                   .deadline = HOT_DEADLINE,
                                   .on_up = on_writer_up,
                                   .arg = s};
-    const struct db_config claims = {.conninfo = s->opt->database,
-                                     .name = "bootfarm-scheduler claims",
-                                     .settings = SESSION "-c statement_timeout=120s",
-                                     .max_queue = 10,
-                                     .deadline = HOT_DEADLINE,
-                                     .on_up = on_writer_up,
-                                     .arg = s};
+    const struct db_config claims = {
+        .conninfo = s->opt->database,
+        .name = "bootfarm-scheduler claims",
+        .settings = SESSION "-c statement_timeout=120s",
+        .max_queue = 10,
+        .deadline = HOT_DEADLINE,
+        .arg = s}; /* a half that it loses is doubt; idle, it is not missed */
     const struct db_config slow = {.conninfo = s->opt->database,
                                    .name = "bootfarm-scheduler plans",
                                    .settings = SESSION "-c statement_timeout=120s",

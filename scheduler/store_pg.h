@@ -56,9 +56,9 @@ void st_work(struct db_tx *tx, const struct id128 *attempts, size_t n);
 void st_each_work(const PGresult *r, void (*fn)(void *arg, struct id128 attempt, const char *work),
                   void *arg);
 /* Array literals. */
+void st_phases(struct db_tx *tx, const char *workers, const char *attempts, const char *phases);
 /* NOTIFY farm_change; no term is asked for. */
 void st_tell_change(struct db_tx *tx);
-void st_phases(struct db_tx *tx, const char *workers, const char *attempts, const char *phases);
 
 /* ---- commands and settings ------------------------------------------------------------------- */
 struct command_row {

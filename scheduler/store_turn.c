@@ -273,7 +273,7 @@ static void note_job(struct turn *t, const struct op *op, size_t at)
     uintptr_t last = (uintptr_t)map_put(&t->last_of_job, (uint64_t)op->job,
                                         (void *)(uintptr_t)(at + 1)); /* a count, not a pointer */
     t->tangled |= last && (claim || is_claim(&t->calls.v[last - 1]));
-    t->tangled |= claim && op->kind != JOB_BUILD && op->kind != JOB_TEST;
+    t->tangled |= claim && !op->apart;
 }
 
 void turn_add(struct turn *t, const struct op *op, const struct op_payload *p)

@@ -1,8 +1,8 @@
 /* store_turn.h - one hot turn: the brain's ops as calls of the schema's hot functions.
  *
  * turn_add() encodes an op at once (what it borrows may be gone at the next brain_step); ops of one
- * type that follow each other become one call. turn_submit() sends them as one transaction behind
- * check_term; turn_each() walks the answers in the order of the ops. */
+ * type that follow each other become one call. turn_submit() sends them behind check_term;
+ * turn_each() walks the answers in the order of the ops. */
 #ifndef BF_STORE_TURN_H
 #define BF_STORE_TURN_H
 

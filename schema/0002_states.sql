@@ -200,7 +200,7 @@ CREATE FUNCTION farm.job_illegal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'job % %', NEW.id,
         coalesce(farm.job_fault(CASE TG_OP WHEN 'UPDATE' THEN OLD.state ELSE 'waiting' END, NEW.state, NEW.attempt_id, NEW.outcome, NEW.fail_class, NEW.ended_at, NEW.finished_at),
-                 'is born ' || NEW.state || ' with an attempt')
+                 'is born ' || NEW.state || CASE WHEN num_nonnulls(NEW.attempt_id, NEW.outcome, NEW.finished_at) > 0 THEN ' with an attempt' ELSE '' END)
         USING ERRCODE = 'check_violation', TABLE = 'job_state', SCHEMA = 'farm', CONSTRAINT = 'job_transition';
 END $$;
 

@@ -6,8 +6,8 @@
 --
 -- None of them notifies: the leader does, when its turn is committed (scheduler/changes.h).
 --
--- Rows are not locked before they are changed: a lock is a write to the row and to the WAL, and the leader's one hot transaction is the only
--- writer of job_state but for people; a deadlock with one of those is tried again (scheduler/db.c).
+-- Rows are not locked before they are changed: a lock is a write to the row and to the WAL, and the leader's hot transactions are the only
+-- writers of job_state but for people; two that go at the same time never name the same job (scheduler/store_turn.h). A deadlock with people is tried again (scheduler/db.c).
 
 -- A refused job shows why it stands still.
 CREATE FUNCTION farm.refuse_job(what text, job bigint, attempt uuid, error text) RETURNS void LANGUAGE plpgsql AS $$

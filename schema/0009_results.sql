@@ -153,8 +153,6 @@ BEGIN
     judged := farm.judge(attempts, workers, results, next_states, reasons, not_before_us);
     done := ARRAY(SELECT q FROM unnest(judged) q WHERE q.status = 'accepted');
     PERFORM farm.record_builds(done), farm.record_verdicts(done), farm.record_releases(done), farm.record_presence(done), farm.record_ends(done), farm.count_failures(done);
-    PERFORM pg_notify('farm_change', CASE q.kind WHEN 'publish' THEN 'releases' ELSE 'presence' END)
-       FROM unnest(done) q WHERE q.kind IN ('publish', 'mirror') AND q.next = 'succeeded';
     FOREACH o IN ARRAY judged LOOP
         remade := NULL;
         IF o.status = 'accepted' AND o.gone = 'artifact' THEN

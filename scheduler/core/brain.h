@@ -4,7 +4,7 @@
  *
  * The brain sees no clock, no socket, no database and no memory of an earlier leadership: the same
  * inputs at the same times give the same effects. The shell (scheduler/farm.c) collects the
- * `persist` effects of all inputs of one turn into one transaction and performs everything else
+ * `persist` effects of all inputs of one turn at once and performs everything else
  * after its commit, so nothing is said to the outside that is not durable. When a commit fails or
  * its outcome is unknown, the shell frees the world, takes a new term, loads, and goes on: restart
  * = load + act.
@@ -41,7 +41,7 @@
  *   them. A step does a bounded part of what is to be done (about a thousand rows, evaluations or
  *   claims) and says "now" for the rest: no step takes long, and one turn's transaction is not
  *   huge.
- * - One transaction at a time. After its commit IN_COMMITTED and every IN_STATUS, in either order,
+ * - One turn at a time. After its commit IN_COMMITTED and every IN_STATUS, in either order,
  *   before any other input; then the effects of that turn; ops that came meanwhile are the next. */
 #ifndef BF_BRAIN_H
 #define BF_BRAIN_H
@@ -216,7 +216,7 @@ struct op {
     bf_time not_before, ago;
     enum worker_state worker_state;
     bool drained, refused;
-    uint8_t kind; /* enum job_kind; OP_CLAIM: of the job */
+    bool apart;   /* OP_CLAIM: of a build or test, which waits for no other op of its turn */
     char *detail; /* owned by the effects; may be NULL */
     char *who;    /* the same */
     const void *cookie;

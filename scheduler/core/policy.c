@@ -18,7 +18,7 @@ static void claim(struct world *w, struct job *j, struct worker *k)
     op->attempt = attempt;
     op->worker = k->id;
     op->boot = k->boot;
-    op->kind = (uint8_t)j->kind;
+    op->apart = job_has_arch(j);
     j->attempts = (uint16_t)(j->attempts + (j->attempts < UINT16_MAX));
     share_charge(w, j);
     job_enter(w, j, JOB_LEASED, WAIT_NONE);

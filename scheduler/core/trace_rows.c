@@ -330,6 +330,7 @@ static const struct field op_v[] = {
     ENUM(worker_state, WORKER_DISCONNECTED, worker_word),
     FIELD(drained),
     FIELD(refused),
+    FIELD(apart),
     FIELD(detail),
     FIELD(who),
 };

@@ -166,7 +166,32 @@ static void answered(struct sim *s, void *what, uint64_t n)
     tx_free(tx);
 }
 
-/* The transaction reaches PostgreSQL, whatever has become of who sent it. */
+static bool has_other(const struct tx *tx, int64_t job)
+{
+    for (size_t i = 0; i < tx->e.n_ops; i++) {
+        if (tx->e.ops[i].type != OP_CLAIM && tx->e.ops[i].job == job)
+            return true;
+    }
+    return false;
+}
+
+/* As turn_splits() has it, whatever the number: the claims and the rest may be two transactions. */
+static bool may_split(const struct tx *tx)
+{
+    size_t claims = 0;
+    for (size_t i = 0; i < tx->e.n_ops; i++) {
+        const struct op *op = &tx->e.ops[i];
+        if (op->type != OP_CLAIM)
+            continue;
+        claims++;
+        if (!op->apart || has_other(tx, op->job))
+            return false;
+    }
+    return claims && claims < tx->e.n_ops;
+}
+
+/* The transaction reaches PostgreSQL, whatever has become of who sent it; of one that may be two
+ * perhaps only the claims, or only the rest. */
 static void commit(struct sim *s, void *what, uint64_t n)
 {
     (void)n;
@@ -174,10 +199,15 @@ static void commit(struct sim *s, void *what, uint64_t n)
     struct hub *h = tx->hub;
     bool arrived = tx->epoch == h->epoch || chance(s, 50);
     if (arrived && s->db.down_until <= s->now && s->db.term == tx->term) {
+        bool half = s->loss && may_split(tx) && chance(s, 5), claims = half && chance(s, 50);
         tx->answers = xcalloc(tx->e.n_ops, sizeof *tx->answers);
-        for (size_t i = 0; i < tx->e.n_ops && !s->failure; i++)
-            tx->answers[i] = db_apply(s, &tx->e.ops[i]);
-        tx->done = !(s->loss && chance(s, 1)); /* the connection dies before the answer */
+        for (size_t i = 0; i < tx->e.n_ops && !s->failure; i++) {
+            if (!half || (tx->e.ops[i].type == OP_CLAIM) == claims)
+                tx->answers[i] = db_apply(s, &tx->e.ops[i]);
+        }
+        if (half)
+            sim_trace(s, "hub %d: only %s committed", h->id, claims ? "the claims" : "the rest");
+        tx->done = !half && !(s->loss && chance(s, 1)); /* the connection dies before the answer */
         s->db.commits++;
         check_commit(s);
     }

@@ -157,6 +157,10 @@ bf worker resume hub-1
 ends 0
 bf worker set hub-1 --slots 2
 ends 0
+[ -z "$err" ] || fail "two slots are offered: $err"
+bf worker set hub-1 --slots 1000
+ends 0
+complains 'hub-1 offers 2 slots by its own configuration'
 bf worker set hub-1
 ends 2
 bf worker set hub-1 --slots 5000
@@ -164,6 +168,8 @@ ends 1
 complains 'slots must be a number from 1 to 1024, or auto'
 bf site scale hub 3 --max 10
 ends 0
+bf site list
+prints '^hub +hub( +[0-9]+){5} +0 +10 +3 '
 bf site scale hub --auto --min none --max none
 ends 0
 bf site scale hub 3 --auto
@@ -284,7 +290,7 @@ bf why "$(sql "select id from dashboard.jobs where name = 'build:plant:gateway@m
 [ "$(jq -r '[.state, .reason, .text, .rank] | join("|")' <<<"$out")" = "ready|worker|$text|1" ] || fail "why --json printed $out"
 bf job show build:plant:gateway@main:amd64
 ends 0
-prints '^why: +no worker with '
+prints '^why: +no amd64 worker with '
 prints '^rank: +1$'
 bf job show build:plant:gateway@main:amd64 --json
 [ "$(jq -r '.why + " " + (.rank | tostring)' <<<"$out")" = "$text 1" ] || fail "job show --json has no why: $out"

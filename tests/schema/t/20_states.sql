@@ -35,6 +35,8 @@ SELECT is(t.try(a, b) IS NULL, (a, b) IN (
 SELECT alike(t.try('succeeded', 'running'), 'job % cannot go from succeeded to running', 'it says which job, from where, to where');
 SELECT throws_ok('UPDATE farm.job_state SET state = ''leased'' WHERE state = ''ready''', '23514', NULL, 'a lease without an attempt')
   FROM t.shape((SELECT max(id) FROM farm.job), 'ready');
+SELECT throws_ok('INSERT INTO farm.job_state (id, kind, serial, state) VALUES (-1, ''build'', 1, ''ready'')', '23514', 'job -1 is born ready', 'a job is born waiting');
+SELECT throws_ok('INSERT INTO farm.job_state (id, kind, serial, attempt_id) VALUES (-1, ''build'', 1, gen_random_uuid())', '23514', 'job -1 is born waiting with an attempt', 'and without an attempt');
 SELECT throws_ok('UPDATE farm.job_state SET state = ''odd''', '23514', NULL, 'a state that is none');
 SELECT * FROM finish();
 ROLLBACK;

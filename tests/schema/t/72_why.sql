@@ -77,6 +77,11 @@ SELECT t.seen('hub-1', 'connected', '{"arch": "arm64", "slots": 2, "capabilities
 SELECT is(t.why('build:plant:base@main:amd64'), 'worker: no worker with amd64 at hub; never connected: hub-2', 'another architecture');
 SELECT t.seen('hub-1', 'connected', '{"arch": "amd64", "slots": 2, "capabilities": ["kvm"]}');
 SELECT is(t.why('build:plant:base@main:amd64'), 'worker: no amd64 worker with secret:key at hub; never connected: hub-2', 'a capability that nobody has');
+UPDATE farm.job_fixed SET needs = '{kvm,secret:key}' WHERE id = t.job('build:plant:base@main:amd64');
+SELECT t.seen('hub-2', 'connected', '{"arch": "amd64", "slots": 2, "capabilities": ["secret:key"]}');
+SELECT is((SELECT farm.no_worker_text(j) FROM farm.job j WHERE j.id = t.job('build:plant:base@main:amd64')), 'no single amd64 worker with kvm and secret:key at hub', 'each has one of two');
+UPDATE farm.worker SET state = 'never-seen', arch = NULL, slots = NULL, capabilities = '{}' WHERE name = 'hub-2';
+UPDATE farm.job_fixed SET needs = '{secret:key}' WHERE id = t.job('build:plant:base@main:amd64');
 SELECT t.seen('hub-1', 'disconnected', '{"capabilities": ["kvm", "secret:key"]}');
 SELECT is(t.why('build:plant:base@main:amd64'), 'worker: no worker that could run it is connected: hub-1 (disconnected since T)', 'the only one is away');
 SELECT t.seen('hub-1', 'connected', '{}');

@@ -17,6 +17,7 @@ static void end(void)
 static void add(enum op_type type, int64_t job)
 {
     struct op op = {.type = type, .job = job, .attempt = {{(uint8_t)job, 1}}, .worker = 1};
+    op.apart = type == OP_CLAIM;
     if (type == OP_FINISH)
         op.next = JOB_SUCCEEDED;
     struct op_payload p = {.json = type == OP_FINISH ? "{}" : NULL};
@@ -115,7 +116,7 @@ Test(turn, a_job_that_is_claimed_and_in_something_else_keeps_all_together)
 
 Test(turn, the_claim_of_a_publish_keeps_all_together)
 {
-    struct op op = {.type = OP_CLAIM, .job = 1, .kind = JOB_PUBLISH, .worker = 1};
+    struct op op = {.type = OP_CLAIM, .job = 1, .worker = 1};
     turn_add(turn, &op, &(struct op_payload){0});
     add_many(OP_CLAIM, 1000);
     add_many(OP_FINISH, 2000);
