@@ -264,7 +264,8 @@ static void add_finish_or_success(struct turn_call *c, const struct op *op,
         add_finish(c, op, p->json);
 }
 
-/* What one job is in, and whether its claim can be apart from that. */
+/* What one job is in, and whether its claim can be apart from that. Ops of no job change nothing
+ * that a claim looks at. */
 static void note_job(struct turn *t, const struct op *op, size_t at)
 {
     bool claim = op->type == OP_CLAIM;
