@@ -37,8 +37,12 @@ expect "logs" "select bool_and(exists (select from farm.log_chunk c where c.atte
 say "an edit of hmi: hmi only, and its own chain"
 n=$(sql "select max(id) from farm.job")
 echo 2 >"$T/plant/images/hmi/name"
+sql "listen farm_change" "select pg_sleep(4)" "select" >"$T/heard" &
+listener=$!
 push "edit hmi"
 wait_for 60 "4 more jobs" all_done $((n + 4))
+wait "$listener"
+grep -q 'notification "farm_change" with payload "jobs"' "$T/heard" || fail "who listens was not told that jobs changed: $(cat "$T/heard")"
 expect "jobs of the edit" "select distinct i.name from farm.job j join farm.image i on i.id = j.image_id where j.id > $n" hmi
 
 say "a commit that changes nothing makes no job"
