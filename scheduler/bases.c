@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/loop/timer.h"
 #include "scheduler/store_pg.h"
 
 #define EVERY_MS 30000
@@ -239,9 +240,7 @@ struct bases *bases_new(uv_loop_t *loop, struct db *db, struct registry *registr
         b->cfg.parallel = MAX_PARALLEL;
     for (unsigned i = 0; i < MAX_PARALLEL; i++)
         b->lookup[i].bases = b;
-    b->timer = xcalloc(1, sizeof *b->timer);
-    uv_timer_init(loop, b->timer);
-    b->timer->data = b;
+    b->timer = timer_new(loop, b);
     return b;
 }
 
@@ -250,6 +249,6 @@ void bases_free(struct bases *b)
     if (!b)
         return;
     bases_stop(b);
-    uv_close((uv_handle_t *)b->timer, (uv_close_cb)free);
+    timer_free(b->timer);
     free(b);
 }

@@ -3,6 +3,7 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/loop/timer.h"
 
 #define MAX_TRIES 5
 #define BACKOFF_MS 500
@@ -43,7 +44,7 @@ static void upload_stop(struct upload *u)
     }
     u->call = NULL;
     if (u->timer)
-        uv_close((uv_handle_t *)u->timer, (uv_close_cb)free);
+        timer_free(u->timer);
     u->timer = NULL;
 }
 
@@ -83,7 +84,7 @@ static void on_backoff(uv_timer_t *t)
 {
     struct upload *u = t->data;
     struct blobs *b = u->batch->blobs;
-    uv_close((uv_handle_t *)u->timer, (uv_close_cb)free);
+    timer_free(u->timer);
     u->timer = NULL;
     list_add_tail(&b->waiting, &u->node);
     start_more(b);
@@ -92,9 +93,7 @@ static void on_backoff(uv_timer_t *t)
 static void back_off(struct upload *u)
 {
     struct blobs *b = u->batch->blobs;
-    u->timer = xcalloc(1, sizeof *u->timer);
-    uv_timer_init(b->loop, u->timer);
-    u->timer->data = u;
+    u->timer = timer_new(b->loop, u);
     uv_timer_start(u->timer, on_backoff, (uint64_t)BACKOFF_MS << (2 * (u->tries - 1)), 0);
 }
 

@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/loop/timer.h"
 #include "scheduler/store_pg.h"
 
 #define APART (20 * BF_MSEC)
@@ -39,8 +40,7 @@ static void on_timer(uv_timer_t *t)
 
 static void arm(struct changes *c)
 {
-    bf_time left = c->next - clock_mono();
-    uv_timer_start(c->timer, on_timer, left > 0 ? (uint64_t)(left / BF_MSEC) + 1 : 0, 0);
+    timer_in(c->timer, c->next - clock_mono(), on_timer);
 }
 
 /* One at a time: the connection has more important things to carry where round trips are slow. */
@@ -55,9 +55,7 @@ struct changes *changes_new(uv_loop_t *loop, struct db *db)
 {
     struct changes *c = xcalloc(1, sizeof *c);
     c->db = db;
-    c->timer = xcalloc(1, sizeof *c->timer);
-    uv_timer_init(loop, c->timer);
-    c->timer->data = c;
+    c->timer = timer_new(loop, c);
     return c;
 }
 
@@ -65,6 +63,6 @@ void changes_free(struct changes *c)
 {
     if (!c)
         return;
-    uv_close((uv_handle_t *)c->timer, (uv_close_cb)free);
+    timer_free(c->timer);
     free(c);
 }

@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
+#include "common/loop/timer.h"
 #include "scheduler/store_pg.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -300,9 +301,7 @@ struct commands *commands_new(uv_loop_t *loop, struct db *db, struct farm *farm,
     c->db = db;
     c->farm = farm;
     c->cfg = *config;
-    c->timer = xcalloc(1, sizeof *c->timer);
-    uv_timer_init(loop, c->timer);
-    c->timer->data = c;
+    c->timer = timer_new(loop, c);
     return c;
 }
 
@@ -311,6 +310,6 @@ void commands_free(struct commands *c)
     if (!c)
         return;
     commands_stop(c);
-    uv_close((uv_handle_t *)c->timer, (uv_close_cb)free);
+    timer_free(c->timer);
     free(c);
 }

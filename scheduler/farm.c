@@ -2,6 +2,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/loop/timer.h"
 #include <stdio.h>
 
 #define MAX_REPORTS_PER_TURN 512
@@ -295,8 +296,7 @@ static void arm_timer(struct farm *f)
         uv_timer_stop(f->timer);
         return;
     }
-    bf_time left = due - farm_now(f);
-    uv_timer_start(f->timer, on_timer, left > 0 ? (uint64_t)(left / BF_MSEC) + 1 : 0, 0);
+    timer_in(f->timer, due - farm_now(f), on_timer);
 }
 
 static bool has_input(const struct farm *f)
@@ -427,9 +427,7 @@ struct farm *farm_new(uv_loop_t *loop, struct db *hot, struct db *claims,
     uv_prepare_init(loop, f->prepare);
     f->prepare->data = f;
     uv_prepare_start(f->prepare, on_prepare);
-    f->timer = xcalloc(1, sizeof *f->timer);
-    uv_timer_init(loop, f->timer);
-    f->timer->data = f;
+    f->timer = timer_new(loop, f);
     return f;
 }
 
@@ -513,6 +511,6 @@ void farm_free(struct farm *f)
     turn_free(f->turn);
     turn_free(f->sent_turn);
     uv_close((uv_handle_t *)f->prepare, (uv_close_cb)free);
-    uv_close((uv_handle_t *)f->timer, (uv_close_cb)free);
+    timer_free(f->timer);
     free(f);
 }

@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/loop/timer.h"
 #include "scheduler/store_pg.h"
 #include <stdio.h>
 
@@ -136,9 +137,7 @@ struct lead *lead_new(uv_loop_t *loop, struct db *db, const struct lead_config *
     l->db = db;
     l->cfg = *config;
     l->cfg.holder = l->holder = xstrdup(config->holder);
-    l->timer = xcalloc(1, sizeof *l->timer);
-    uv_timer_init(loop, l->timer);
-    l->timer->data = l;
+    l->timer = timer_new(loop, l);
     again_in(l, EVERY_MS / 4);
     return l;
 }
@@ -147,7 +146,7 @@ void lead_free(struct lead *l)
 {
     if (!l)
         return;
-    uv_close((uv_handle_t *)l->timer, (uv_close_cb)free);
+    timer_free(l->timer);
     free(l->holder);
     free(l);
 }

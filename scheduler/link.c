@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/base/vec.h"
+#include "common/loop/timer.h"
 #include "scheduler/link_peer.h"
 #include <stdio.h>
 #include <zmq.h>
@@ -505,9 +506,7 @@ int link_open(uv_loop_t *loop, struct zloop *z, struct roster *roster, struct fa
     l->idle = xcalloc(1, sizeof *l->idle);
     uv_idle_init(loop, l->idle);
     l->idle->data = l;
-    l->timer = xcalloc(1, sizeof *l->timer);
-    uv_timer_init(loop, l->timer);
-    l->timer->data = l;
+    l->timer = timer_new(loop, l);
     uv_timer_start(l->timer, on_timer, CHECK_MS, CHECK_MS);
     *out = l;
     return 0;
@@ -524,6 +523,6 @@ void link_close(struct link *l)
     str_release(&l->phases.phases);
     zsock_close(l->sock);
     uv_close((uv_handle_t *)l->idle, (uv_close_cb)free);
-    uv_close((uv_handle_t *)l->timer, (uv_close_cb)free);
+    timer_free(l->timer);
     free(l);
 }

@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/loop/timer.h"
 #include "scheduler/store_pg.h"
 
 #define EVERY (3600 * BF_SEC)
@@ -65,9 +66,7 @@ struct log_days *log_days_new(uv_loop_t *loop, struct db *db)
 {
     struct log_days *d = xcalloc(1, sizeof *d);
     d->db = db;
-    d->timer = xcalloc(1, sizeof *d->timer);
-    uv_timer_init(loop, d->timer);
-    d->timer->data = d;
+    d->timer = timer_new(loop, d);
     return d;
 }
 
@@ -76,6 +75,6 @@ void log_days_free(struct log_days *d)
     if (!d)
         return;
     log_days_stop(d);
-    uv_close((uv_handle_t *)d->timer, (uv_close_cb)free);
+    timer_free(d->timer);
     free(d);
 }

@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/loop/timer.h"
 #include "scheduler/store_pg.h"
 
 #define EVERY_MOST (30 * BF_SEC)
@@ -84,9 +85,7 @@ struct rebuilds *rebuilds_new(uv_loop_t *loop, struct db *db, bf_time window, re
 {
     struct rebuilds *b = xcalloc(1, sizeof *b);
     *b = (struct rebuilds){.db = db, .window = window, .on_jobs = on_jobs, .arg = arg};
-    b->timer = xcalloc(1, sizeof *b->timer);
-    uv_timer_init(loop, b->timer);
-    b->timer->data = b;
+    b->timer = timer_new(loop, b);
     return b;
 }
 
@@ -95,6 +94,6 @@ void rebuilds_free(struct rebuilds *b)
     if (!b)
         return;
     rebuilds_stop(b);
-    uv_close((uv_handle_t *)b->timer, (uv_close_cb)free);
+    timer_free(b->timer);
     free(b);
 }

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/loop/file.h"
+#include "common/loop/timer.h"
 #include "scheduler/core/trace.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -223,9 +224,7 @@ struct record *record_new(uv_loop_t *loop, const char *state_dir, uint64_t max_s
     r->dir = xasprintf("%s/traces", state_dir);
     r->max_size = max_size;
     r->fd = -1;
-    r->timer = xcalloc(1, sizeof *r->timer);
-    uv_timer_init(loop, r->timer);
-    r->timer->data = r;
+    r->timer = timer_new(loop, r);
     return r;
 }
 
@@ -234,7 +233,7 @@ void record_free(struct record *r)
     if (!r)
         return;
     end(r, TRACE_ASKED);
-    uv_close((uv_handle_t *)r->timer, (uv_close_cb)free);
+    timer_free(r->timer);
     free(r->dir);
     free(r);
 }

@@ -5,6 +5,7 @@
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/loop/timer.h"
 #include "scheduler/store_pg.h"
 #include <stdio.h>
 
@@ -159,9 +160,7 @@ struct roster *roster_new(uv_loop_t *loop, struct db *db)
 {
     struct roster *r = xcalloc(1, sizeof *r);
     r->db = db;
-    r->timer = xcalloc(1, sizeof *r->timer);
-    uv_timer_init(loop, r->timer);
-    r->timer->data = r;
+    r->timer = timer_new(loop, r);
     uv_timer_start(r->timer, on_timer, EVERY_MS, EVERY_MS);
     return r;
 }
@@ -170,7 +169,7 @@ void roster_free(struct roster *r)
 {
     if (!r)
         return;
-    uv_close((uv_handle_t *)r->timer, (uv_close_cb)free);
+    timer_free(r->timer);
     members_clear(&r->now);
     free(r);
 }

@@ -158,7 +158,6 @@ static void on_change(void *arg)
 static void on_rows(void *arg, const pg_ids *jobs, const pg_ids *image_archs)
 {
     struct sched *s = arg;
-    changes_note(s->changes);
     farm_fetch_ids(s->farm, jobs, image_archs);
     if (image_archs->n)
         bases_kick(s->bases);

@@ -377,7 +377,7 @@ struct split {
     db_reply_cb *cb;
     void *arg;
     size_t n, open;    /* calls; transactions */
-    bool *claims;      /* call -> which of the two it is in */
+    bool *claims;      /* call -> which of the two it is in; the turn may be cleared meanwhile */
     PGresult **result; /* as those of one transaction would stand: check_term, the calls */
     enum db_end end;   /* the first that is not DB_DONE */
     char sqlstate[6], *message;

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/loop/timer.h"
 #include "scheduler/poll.h"
 #include "scheduler/store_pg.h"
 #include <stdio.h>
@@ -39,8 +40,7 @@ static void on_timer(uv_timer_t *t)
 
 static void look_in(struct watch *w, bf_time left)
 {
-    uint64_t ms = left > 0 ? (uint64_t)(left / BF_MSEC) + 1 : 0;
-    uv_timer_start(w->timer, on_timer, ms, 0);
+    timer_in(w->timer, left, on_timer);
 }
 
 /* ---- polls ------------------------------------------------------------------------------------
@@ -170,9 +170,7 @@ struct watch *watch_new(uv_loop_t *loop, struct db *db, struct blobs *blobs,
                                  .rows_arg = config->arg,
                                  .on_end = on_poll_end,
                                  .end_arg = w};
-    w->timer = xcalloc(1, sizeof *w->timer);
-    uv_timer_init(loop, w->timer);
-    w->timer->data = w;
+    w->timer = timer_new(loop, w);
     return w;
 }
 
@@ -181,7 +179,7 @@ void watch_free(struct watch *w)
     if (!w)
         return;
     watch_stop(w);
-    uv_close((uv_handle_t *)w->timer, (uv_close_cb)free);
+    timer_free(w->timer);
     free(w->deps.planner);
     free(w->deps.state_dir);
     free(w);
