@@ -337,13 +337,18 @@ static void take_report(struct link *l, struct speaker *s, struct wire_msg *msg)
     }
 }
 
+static void send_not_leader(struct link *l, const struct speaker *s)
+{
+    wire_not_leader msg = BOOTFARM__NOT_LEADER__INIT;
+    msg.term = (uint64_t)l->known;
+    (void)send_frame(l, s, WIRE_NOT_LEADER, &msg.base);
+}
+
 static void answer_not_leader(struct link *l, const struct zpart *route)
 {
     struct speaker s = {.route_len = route->n};
-    wire_not_leader msg = BOOTFARM__NOT_LEADER__INIT;
-    msg.term = (uint64_t)l->known;
     memcpy(s.route, route->p, route->n);
-    (void)send_frame(l, &s, WIRE_NOT_LEADER, &msg.base);
+    send_not_leader(l, &s);
 }
 
 static void on_message(struct link *l, int64_t worker, const char *user_id,
@@ -456,6 +461,17 @@ static void on_timer(uv_timer_t *t)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+/* Whoever has heard Orders of the term that is over would report at its next heartbeat only, and
+ * the next leader gives nothing to a worker that has not reported. */
+static void dismiss_speakers(struct link *l)
+{
+    size_t pos = 0;
+    uint64_t worker;
+    void *v;
+    while (map_next(&l->speakers, &pos, &worker, &v))
+        send_not_leader(l, v);
+}
+
 static void forget_speakers(struct link *l)
 {
     size_t pos = 0;
@@ -474,6 +490,8 @@ void link_set_term(struct link *l, int64_t term, int64_t known)
     l->term = term;
     l->known = known;
     l->seq = 0;
+    if (term == 0)
+        dismiss_speakers(l);
     forget_speakers(l);
 }
 

@@ -7,7 +7,7 @@
  *
  * Orders leave when the farm says that they changed, and in answer to a Report; one message for
  * each worker and turn of the loop. The work order of an attempt travels until a Report lists it.
- * A standby answers NotLeader. */
+ * A standby answers NotLeader; a leader that is none any more says so to all who have spoken. */
 #ifndef BF_LINK_H
 #define BF_LINK_H
 

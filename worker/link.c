@@ -8,7 +8,6 @@
 #include <zmq.h>
 
 #define MOMENT_MS 25
-#define HUNT (3 * BF_SEC) /* heartbeat without a leader: a standby may become one any second */
 #define CONTROL_HWM 16    /* Reports are whole states: an old one in a queue is worth nothing */
 #define LOG_HWM 64
 
@@ -29,6 +28,7 @@ struct link {
     struct peer *leader; /* whose Orders were accepted last */
     char **control_endpoints, **log_endpoints;
     uv_timer_t heartbeat, moment;
+    bf_time hunt; /* heartbeat while nobody leads */
     unsigned handles;
     uint64_t seq;
     struct run_sent sent;
@@ -77,8 +77,8 @@ static void on_heartbeat(uv_timer_t *t);
 static void arm_heartbeat(struct link *l)
 {
     bf_time every = l->options->heartbeat;
-    if (l->leader == NULL && every > HUNT)
-        every = HUNT;
+    if (l->leader == NULL && every > l->hunt)
+        every = l->hunt;
     uv_timer_start(&l->heartbeat, on_heartbeat, jittered_ms(every), 0);
 }
 
@@ -95,9 +95,11 @@ static void note_alone(struct link *l)
 
 static void on_heartbeat(uv_timer_t *t)
 {
-    note_alone(t->data);
-    report(t->data, NULL);
-    arm_heartbeat(t->data);
+    struct link *l = t->data;
+    note_alone(l);
+    report(l, NULL);
+    l->hunt = run_hunt_next(l->hunt);
+    arm_heartbeat(l);
 }
 
 static void on_moment(uv_timer_t *t)
@@ -131,6 +133,7 @@ static void unfollow(struct peer *p)
     if (l->leader != p)
         return;
     l->leader = NULL;
+    l->hunt = RUN_HUNT_FIRST;
     l->hooks.log_up(l->hooks.arg, false);
     arm_heartbeat(l);
 }
@@ -287,6 +290,7 @@ int link_open(uv_loop_t *loop, const struct options *o, const struct link_hooks 
     l->options = o;
     l->hooks = *hooks;
     l->zloop = z;
+    l->hunt = RUN_HUNT;
     l->control_endpoints = list_split(o->schedulers, MAX_ENDPOINTS, &l->n);
     l->log_endpoints = list_split(o->log_endpoints, MAX_ENDPOINTS, &n_log);
     add_timer(l, &l->heartbeat);

@@ -15,7 +15,7 @@ set(planner_memory 4GiB)
 if(BOOTFARM_SANITIZE)
   set(planner_memory 0)
 endif()
-foreach(script path faults bases trace docs split)
+foreach(script path faults bases trace docs split doubt)
   add_test(NAME io_sched_${script} COMMAND ${CMAKE_CURRENT_LIST_DIR}/sched/${script}.sh)
   set_tests_properties(io_sched_${script} PROPERTIES LABELS io TIMEOUT 300 ENVIRONMENT
     "BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};PLANNER_MEMORY=${planner_memory};UBSAN_OPTIONS=print_stacktrace=1")

@@ -113,3 +113,8 @@ bf_time run_fence_at(const struct run_lease *l)
 {
     return l->kill && l->length > 0 ? l->renewed + l->length : INT64_MAX;
 }
+
+bf_time run_hunt_next(bf_time hunt)
+{
+    return hunt * 2 < RUN_HUNT ? hunt * 2 : RUN_HUNT;
+}

@@ -122,4 +122,10 @@ bf_time run_sent_when(const struct run_sent *s, uint64_t seq);
 /* When to kill everything; INT64_MAX: never. */
 bf_time run_fence_at(const struct run_lease *l);
 
+/* Heartbeat while nobody leads, first and then up to: whoever has just stepped down mostly leads
+ * again within a second, and a standby may lead any second. */
+#define RUN_HUNT_FIRST (250 * BF_MSEC)
+#define RUN_HUNT (3 * BF_SEC)
+bf_time run_hunt_next(bf_time hunt);
+
 #endif

@@ -33,7 +33,12 @@ static void report(struct node *n)
     s->stats.reports++;
     s->stats.bytes_out += frame.len;
     str_release(&frame);
-    n->beat_at = now + (bf_time)((double)s->options->heartbeat * (0.8 + 0.4 * swarm_random(s)));
+    bf_time every = s->options->heartbeat;
+    if (n->hunt > 0 && n->hunt < every) {
+        every = n->hunt;
+        n->hunt = run_hunt_next(n->hunt);
+    }
+    n->beat_at = now + (bf_time)((double)every * (0.8 + 0.4 * swarm_random(s)));
 }
 
 /* Jobs that take no time are answered at once; those that take some, in one Report a moment. */
@@ -312,6 +317,7 @@ static void accept_orders(struct node *n, const wire_orders *o, struct run_order
     bool first = n->seen.last.term != o->term; /* a new leader counts on us once it sees an echo */
     n->seen.term_floor = o->term;
     n->seen.last = ro->at;
+    n->hunt = 0;
     size_t before = unsaid(n);
     decide(n, o, ro);
     count_acks(n, o);
@@ -336,6 +342,22 @@ static void on_orders(struct node *n, const wire_orders *o)
         n->swarm->stats.stale++;
 }
 
+static bf_time earlier(bf_time a, bf_time b)
+{
+    return a < b ? a : b;
+}
+
+static void on_not_leader(struct node *n, uint64_t term)
+{
+    if (term > n->seen.term_floor)
+        n->seen.term_floor = term;
+    if (n->hunt > 0)
+        return;
+    n->hunt = RUN_HUNT_FIRST;
+    n->beat_at = earlier(n->beat_at, clock_mono() + RUN_HUNT_FIRST);
+    arm(n);
+}
+
 static void on_recv(void *arg, const struct zpart *part, size_t parts, const char *user_id)
 {
     struct node *n = arg;
@@ -352,8 +374,8 @@ static void on_recv(void *arg, const struct zpart *part, size_t parts, const cha
     n->swarm->stats.bytes_in += part->n;
     if (m.type == WIRE_ORDERS)
         on_orders(n, m.orders);
-    else if (m.type == WIRE_NOT_LEADER && m.not_leader->term > n->seen.term_floor)
-        n->seen.term_floor = m.not_leader->term;
+    else if (m.type == WIRE_NOT_LEADER)
+        on_not_leader(n, m.not_leader->term);
     wire_release(&m);
 }
 
@@ -428,11 +450,6 @@ static void on_timer(uv_timer_t *t)
     if (n->beat_at <= now) /* not connected: the link says when */
         n->beat_at = now + n->swarm->options->heartbeat;
     arm(n);
-}
-
-static bf_time earlier(bf_time a, bf_time b)
-{
-    return a < b ? a : b;
 }
 
 static void arm(struct node *n)
