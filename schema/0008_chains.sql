@@ -103,19 +103,22 @@ DECLARE
 BEGIN
     WITH pattern AS (
         SELECT i.id AS image_id, e.pattern
-          FROM farm.image i CROSS JOIN jsonb_array_elements_text(coalesce(i.spec->'mirror'->'sites', '[]')) e (pattern)
-         WHERE i.id = ANY (images) AND i.removed_at IS NULL
+          FROM unnest(images) u (id)
+         CROSS JOIN LATERAL (SELECT q.id, q.spec FROM farm.image q WHERE q.id = u.id AND q.removed_at IS NULL OFFSET 0) i
+         CROSS JOIN jsonb_array_elements_text(coalesce(i.spec->'mirror'->'sites', '[]')) e (pattern)
     ), hit AS (
         SELECT p.pattern, s.id AS site_id
           FROM (SELECT DISTINCT pattern FROM pattern) p, farm.site s
          WHERE s.kind = 'acp' AND s.registry IS NOT NULL AND farm.glob(p.pattern, s.name)
-    ), wanted AS (
+    ), wanted AS MATERIALIZED (
         SELECT DISTINCT p.image_id, h.site_id FROM pattern p JOIN hit h ON h.pattern = p.pattern
+    ), had AS MATERIALIZED (
+        SELECT t.* FROM unnest(images) u (id) CROSS JOIN LATERAL (SELECT q.id, q.image_id, q.site_id FROM farm.image_site q WHERE q.image_id = u.id OFFSET 0) t
     ), dropped AS (
-        DELETE FROM farm.image_site t WHERE t.image_id = ANY (images)
-           AND NOT EXISTS (SELECT FROM wanted w WHERE w.image_id = t.image_id AND w.site_id = t.site_id)
+        DELETE FROM farm.image_site t USING had h WHERE t.id = ANY (ARRAY[h.id]) AND (h.image_id, h.site_id) NOT IN (SELECT w.image_id, w.site_id FROM wanted w)
     ), new AS (
-        INSERT INTO farm.image_site (image_id, site_id) SELECT w.image_id, w.site_id FROM wanted w
+        INSERT INTO farm.image_site (image_id, site_id)
+        SELECT w.image_id, w.site_id FROM wanted w WHERE (w.image_id, w.site_id) NOT IN (SELECT h.image_id, h.site_id FROM had h)
         ON CONFLICT (image_id, site_id) DO NOTHING
         RETURNING image_site
     )

@@ -121,7 +121,7 @@ BEGIN
 END $$;
 
 -- What differs from what is stored, and why. Only plan_commit makes images, with the ref's row locked: what is new here is new until the end.
-CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
+CREATE FUNCTION farm.compare_staged(ref bigint, revision bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     WITH o AS MATERIALIZED (
         SELECT q.ord, q.name, q.arch, i.id AS image_id, a.id AS arch_id, a.spec_id AS old_spec_id, c.fresh,
@@ -185,7 +185,7 @@ BEGIN
            SET publish_key = w.publish_key, spec = w.spec, removed_at = NULL, broken_at = NULL,
                revision_id = CASE WHEN i.publish_key = w.publish_key AND i.removed_at IS NULL AND NOT w.changed THEN i.revision_id ELSE revision END
           FROM wanted w
-         WHERE i.id = w.image_id AND NOT w.new_image
+         WHERE i.id = ANY (ARRAY[w.image_id]) AND NOT w.new_image
            AND (w.changed OR i.publish_key <> w.publish_key OR i.spec <> w.spec OR i.removed_at IS NOT NULL OR i.broken_at IS NOT NULL)
     )
     INSERT INTO farm.image (id, ref_id, name, publish_key, spec, revision_id) OVERRIDING SYSTEM VALUE
@@ -195,13 +195,13 @@ BEGIN
     SELECT c.spec_id, s.spec FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord WHERE c.revision_id = revision AND c.new_spec ORDER BY c.spec_id;
     IF EXISTS (SELECT FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch) THEN
         UPDATE farm.image_arch_state a SET scheduled_at = now()
-          FROM farm.plan_change c JOIN farm.image_arch_plan p ON p.id = c.image_arch_id
-         WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND p.removed_at IS NOT NULL AND a.id = p.id;
+          FROM farm.plan_change c CROSS JOIN LATERAL (SELECT p.id FROM farm.image_arch_plan p WHERE p.id = c.image_arch_id AND p.removed_at IS NOT NULL OFFSET 0) p
+         WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND a.id = ANY (ARRAY[p.id]);
         UPDATE farm.image_arch_plan a SET recipe = s.recipe, tests_key = s.tests_key, spec_id = c.spec_id, onbuild = s.spec ? 'onbuild', scheduled = farm.is_scheduled(s.spec), removed_at = NULL
           FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = c.revision_id AND s.ord = c.ord
-         WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND a.id = c.image_arch_id;
-        DELETE FROM farm.image_parent e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
-        DELETE FROM farm.image_base e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = c.image_arch_id;
+         WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND a.id = ANY (ARRAY[c.image_arch_id]);
+        DELETE FROM farm.image_parent e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = ANY (ARRAY[c.image_arch_id]);
+        DELETE FROM farm.image_base e USING farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND NOT c.new_arch AND e.image_arch_id = ANY (ARRAY[c.image_arch_id]);
     END IF;
     INSERT INTO farm.image_arch_plan (id, image_id, arch, recipe, tests_key, spec_id, onbuild, scheduled) OVERRIDING SYSTEM VALUE
     SELECT c.image_arch_id, c.image_id, s.arch, s.recipe, s.tests_key, c.spec_id, s.spec ? 'onbuild', farm.is_scheduled(s.spec)
@@ -217,8 +217,8 @@ BEGIN
     INSERT INTO farm.image_parent (image_arch_id, parent_arch_id)
     SELECT d.image_arch_id, a.id
       FROM edge d
-      JOIN farm.image i ON i.ref_id = ref AND i.name = d.parent
-      JOIN farm.image_arch_plan a ON a.image_id = i.id AND a.arch = d.arch;
+     CROSS JOIN LATERAL (SELECT p.id FROM farm.image i JOIN farm.image_arch_plan p ON p.image_id = ANY (ARRAY[i.id]) AND p.arch = d.arch
+                          WHERE i.ref_id = ref AND i.name = d.parent OFFSET 0) a;
 
     INSERT INTO farm.base (reference, arch)
     SELECT DISTINCT e->>'ref', e->>'arch'
@@ -231,7 +231,7 @@ BEGIN
          WHERE c.revision_id = revision AND c.row_changed AND c.externals
     )
     INSERT INTO farm.image_base (image_arch_id, base_id)
-    SELECT d.image_arch_id, b.id FROM edge d JOIN farm.base b ON b.reference = d.reference AND b.arch = d.arch;
+    SELECT d.image_arch_id, b.id FROM edge d CROSS JOIN LATERAL (SELECT q.id FROM farm.base q WHERE q.reference = d.reference AND q.arch = d.arch OFFSET 0) b;
 
     -- Architectures that the plan leaves out, then images. Mostly there are none.
     removed := ARRAY(SELECT p.id
@@ -263,10 +263,12 @@ DECLARE
     added farm.image_site[];
     wanted farm.wanted_job[];
 BEGIN
-    -- Only images that want mirrors, or have some, can gain or lose one.
-    added := farm.match_sites(ARRAY(SELECT i.id FROM farm.image i
-                                     WHERE i.id IN (SELECT c.image_id FROM farm.plan_change c WHERE c.revision_id = revision)
-                                       AND (jsonb_array_length(coalesce(i.spec->'mirror'->'sites', '[]')) > 0 OR i.id IN (SELECT t.image_id FROM farm.image_site t))));
+    -- Only images that want mirrors, or have some, can gain or lose one. Asked of the stage, since farm.image holds the whole farm.
+    added := farm.match_sites(ARRAY(SELECT c.image_id FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord
+                                     WHERE c.revision_id = revision AND jsonb_array_length(coalesce(s.spec->'mirror'->'sites', '[]')) > 0
+                                    UNION
+                                    SELECT t.image_id FROM farm.plan_change c CROSS JOIN LATERAL (SELECT s.image_id FROM farm.image_site s WHERE s.image_id = c.image_id OFFSET 0) t
+                                     WHERE c.revision_id = revision AND NOT c.new_image));
     WITH image AS MATERIALIZED (
         SELECT DISTINCT ON (c.image_id) c.image_id, min(c.wave) OVER i AS wave, bool_or(c.recipe_changed OR c.tests_changed OR c.publish_changed) OVER i AS changed,
                c.because, c.because_of, bool_or(c.manual) OVER i AS manual
@@ -282,7 +284,7 @@ BEGIN
         SELECT i.wave, i.image_id, 3, 'publish', NULL, NULL, i.because, i.because_of FROM image i WHERE i.changed AND NOT i.manual
         UNION ALL
         SELECT i.wave, i.image_id, 4, 'mirror', NULL, t.site_id, i.because, i.because_of
-          FROM image i JOIN farm.image_site t ON t.image_id = i.image_id WHERE i.changed AND NOT i.manual
+          FROM image i CROSS JOIN LATERAL (SELECT s.site_id FROM farm.image_site s WHERE s.image_id = i.image_id OFFSET 0) t WHERE i.changed AND NOT i.manual
         UNION ALL
         SELECT i.wave, i.image_id, 4, 'mirror', NULL, n.site_id, 'site', n.name
           FROM image i JOIN site n ON n.image_id = i.image_id
@@ -325,7 +327,8 @@ BEGIN
     ANALYZE farm.plan_stage (revision_id, ord, name, arch);
 END $$;
 
-CREATE FUNCTION farm.plan_commit(repo bigint, plan jsonb) RETURNS TABLE (jobs bigint[], image_archs bigint[]) LANGUAGE plpgsql SET work_mem = '64MB' AS $$
+-- Whatever the farm holds, this reads what the plan changes: tables of the farm are looked up by keys as in 0024, never joined with a list.
+CREATE FUNCTION farm.plan_commit(repo bigint, plan jsonb) RETURNS TABLE (jobs bigint[], image_archs bigint[]) LANGUAGE plpgsql SET work_mem = '64MB' SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     r farm.ref;

@@ -78,6 +78,19 @@ BEGIN
     END IF;
 END $$;
 
+-- What of these images comes from outside their refs: a reference, for an architecture. By keys, as all that looks up a list in tables of the farm.
+CREATE FUNCTION farm.externals_of(archs bigint[]) RETURNS TABLE (child bigint, ref_id bigint, reference text, arch text) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT u.id, i.ref_id, e->>'ref', coalesce(e->>'arch', a.arch)
+      FROM unnest(archs) u (id)
+     CROSS JOIN LATERAL (SELECT p.image_id, p.arch, (SELECT s.body->'externals' FROM farm.spec s WHERE s.id = p.spec_id) AS externals
+                           FROM farm.image_arch_plan p WHERE p.id = u.id AND p.removed_at IS NULL OFFSET 0) a
+     CROSS JOIN LATERAL (SELECT q.ref_id FROM farm.image q WHERE q.id = a.image_id AND q.removed_at IS NULL OFFSET 0) i
+     CROSS JOIN jsonb_array_elements(coalesce(a.externals, '[]')) e;
+END $$;
+
 -- Edges across refs, and bases, of these images as they should be now; returns those of which an edge changed. Several that provide one
 -- reference: the repository whose own name it is, its default ref.
 CREATE FUNCTION farm.relink(archs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
@@ -89,16 +102,12 @@ BEGIN
     IF cardinality(archs) = 0 THEN
         RETURN '{}';
     END IF;
-    WITH need AS MATERIALIZED (
-        SELECT a.id AS child, i.ref_id, e->>'ref' AS reference, coalesce(e->>'arch', a.arch) AS arch
-          FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id CROSS JOIN jsonb_array_elements(coalesce(a.spec->'externals', '[]')) e
-         WHERE a.id = ANY (archs) AND a.removed_at IS NULL AND i.removed_at IS NULL
-    ), owner AS (
+    WITH owner AS (
         SELECT DISTINCT ON (n.child, n.reference, n.arch) n.child, n.reference, o.id AS parent
-          FROM need n
-          JOIN farm.provided p ON p.reference = n.reference
-          JOIN farm.image i ON i.id = p.image_id AND i.removed_at IS NULL AND i.ref_id <> n.ref_id
-          JOIN farm.image_arch o ON o.image_id = i.id AND o.arch = n.arch AND o.removed_at IS NULL
+          FROM farm.externals_of(archs) n
+         CROSS JOIN LATERAL (SELECT q.image_id FROM farm.provided q WHERE q.reference = n.reference OFFSET 0) p
+         CROSS JOIN LATERAL (SELECT q.id, q.ref_id FROM farm.image q WHERE q.id = p.image_id AND q.removed_at IS NULL AND q.ref_id <> n.ref_id OFFSET 0) i
+         CROSS JOIN LATERAL (SELECT q.id FROM farm.image_arch_plan q WHERE q.image_id = i.id AND q.arch = n.arch AND q.removed_at IS NULL OFFSET 0) o
           JOIN farm.ref r ON r.id = i.ref_id
           JOIN farm.repo q ON q.id = r.repo_id
          ORDER BY n.child, n.reference, n.arch, length(q.slug) DESC, (r.name = q.head) DESC NULLS LAST, i.id
@@ -125,13 +134,12 @@ BEGIN
 
     -- A reference is a base exactly if it makes no edge.
     WITH need AS MATERIALIZED (
-        SELECT a.id AS child, b.id AS base_id,
+        SELECT n.child, b.id AS base_id,
                EXISTS (SELECT FROM jsonb_to_recordset(wanted) w (child bigint, reference text, parent bigint)
                          JOIN farm.image_parent p ON p.image_arch_id = w.child AND p.parent_arch_id = w.parent
-                        WHERE w.child = a.id AND w.reference = b.reference) AS linked
-          FROM farm.image_arch a CROSS JOIN jsonb_array_elements(coalesce(a.spec->'externals', '[]')) e
-          JOIN farm.base b ON b.reference = e->>'ref' AND b.arch = coalesce(e->>'arch', a.arch)
-         WHERE a.id = ANY (archs) AND (jsonb_array_length(wanted) > 0 OR a.id = ANY (changed))
+                        WHERE w.child = n.child AND w.reference = n.reference) AS linked
+          FROM farm.externals_of(CASE WHEN jsonb_array_length(wanted) > 0 THEN archs ELSE changed END) n
+         CROSS JOIN LATERAL (SELECT q.id FROM farm.base q WHERE q.reference = n.reference AND q.arch = n.arch OFFSET 0) b
     ), gone AS (
         DELETE FROM farm.image_base e USING need n WHERE n.linked AND e.image_arch_id = n.child AND e.base_id = n.base_id
     )
@@ -181,13 +189,15 @@ CREATE FUNCTION farm.commit_across(of_ref bigint, revision bigint, OUT jobs bigi
 DECLARE
     changed text[] := farm.provide(of_ref);
 BEGIN
-    changed := changed || ARRAY(SELECT p.reference FROM farm.plan_change c JOIN farm.provided p ON p.image_id = c.image_id WHERE c.revision_id = revision AND c.because = 'new');
-    -- What is new and stands on nothing outside has no such edges, neither now nor before.
+    -- An image that is there with an architecture more; of one that is new all references are.
+    changed := changed || ARRAY(SELECT p.reference FROM farm.plan_change c CROSS JOIN LATERAL (SELECT q.reference FROM farm.provided q WHERE q.image_id = c.image_id OFFSET 0) p
+                                 WHERE c.revision_id = revision AND c.because = 'new' AND NOT c.new_image);
+    -- What stands on nothing outside has no such edges; those that it had went when it was stored.
     image_archs := farm.relink(ARRAY(SELECT u FROM unnest(farm.users_of(changed)) u
-                                     UNION SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND (c.externals OR NOT c.new_arch)));
+                                     UNION SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND c.externals));
     -- Mostly nothing stands on what changed but what the plan builds anyway.
     IF cardinality(image_archs) > 0
-       OR EXISTS (SELECT FROM farm.plan_change c JOIN farm.image_parent e ON e.parent_arch_id = c.image_arch_id
+       OR EXISTS (SELECT FROM farm.plan_change c CROSS JOIN LATERAL (SELECT p.image_arch_id FROM farm.image_parent p WHERE p.parent_arch_id = c.image_arch_id OFFSET 0) e
                    WHERE c.revision_id = revision AND c.recipe_changed
                      AND e.image_arch_id NOT IN (SELECT o.image_arch_id FROM farm.plan_change o WHERE o.revision_id = revision AND o.recipe_changed)) THEN
         jobs := farm.add_jobs(farm.jobs_across(of_ref, revision, image_archs), 0);
