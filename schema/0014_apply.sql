@@ -143,14 +143,12 @@ $$;
 CREATE FUNCTION farm.apply_jobs(verb text, args jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     image constant bigint := (args->>'image_id')::bigint;
-    kinds constant text[] := CASE verb WHEN 'build' THEN '{build,test,publish,mirror}' WHEN 'test' THEN '{test}'
-                                       WHEN 'publish' THEN '{publish,mirror}' ELSE '{mirror}' END::text[];
+    follow text[] := CASE verb WHEN 'build' THEN '{test,publish,mirror}' WHEN 'publish' THEN '{mirror}' END;     -- NULL: nothing
     forced constant bigint := CASE WHEN coalesce((args->>'force')::boolean, true) THEN nextval('farm.forced') ELSE 0 END;
     i farm.image;
     revision bigint;
     only_arch bigint;
-    chain farm.wanted_job[];
-    rest farm.wanted_job[];
+    asked farm.wanted_job[];
     jobs bigint[];
 BEGIN
     SELECT q.* INTO i FROM farm.image q WHERE q.id = image AND q.removed_at IS NULL;
@@ -172,18 +170,19 @@ BEGIN
         IF NOT EXISTS (SELECT FROM farm.site s WHERE s.id = (args->>'site_id')::bigint AND s.registry IS NOT NULL AND s.kind = 'acp') THEN
             PERFORM farm.bad_argument(format('the site %s is no ACP with a registry', args->>'site'));
         END IF;
-        chain := ARRAY[('mirror', image, NULL, (args->>'site_id')::bigint, revision, 'forced', NULL)::farm.wanted_job];
+        asked := ARRAY[('mirror', image, NULL, (args->>'site_id')::bigint, revision, 'forced', NULL)::farm.wanted_job];
     ELSE
-        chain := farm.chain(image, kinds, revision, 'forced', NULL, only_arch);
+        asked := farm.chain(image, ARRAY[verb], revision, 'forced', NULL, only_arch);
     END IF;
-    IF farm.is_manual(i.spec) AND verb = 'build' THEN
-        chain := ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind IN ('build', 'test'));
+    IF verb IN ('build', 'test') THEN
+        PERFORM farm.close_breakers(ARRAY(SELECT c.image_arch_id FROM unnest(asked) c));
     END IF;
-    PERFORM farm.close_breakers(ARRAY(SELECT c.image_arch_id FROM unnest(chain) c WHERE c.kind = verb AND c.image_arch_id IS NOT NULL));
-    jobs := farm.add_jobs(ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind = verb), forced);
-    rest := ARRAY(SELECT c FROM unnest(chain) c WHERE c.kind <> verb);
-    IF cardinality(rest) > 0 THEN
-        jobs := jobs || farm.add_jobs(rest, 0);
+    jobs := farm.add_jobs(asked, forced);
+    IF verb = 'build' AND farm.is_manual(i.spec) THEN
+        follow := '{test}';
+    END IF;
+    IF follow IS NOT NULL THEN
+        jobs := jobs || farm.add_jobs(farm.chain(image, follow, revision, 'forced', NULL, only_arch), 0);
     END IF;
     IF cardinality(jobs) = 0 THEN
         PERFORM farm.bad_argument('no site mirrors this image', 'name one with `site`');
@@ -253,24 +252,21 @@ CREATE FUNCTION farm.command_take(elsewhere bigint[], most int)
 RETURNS TABLE (id bigint, verb text, args jsonb, who text, state text, message text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    c record;
-    reached text;
-    told text;
     jobs bigint[];
     made bigint[] := '{}';
     in_order boolean := cardinality(elsewhere) = 0;
 BEGIN
     PERFORM farm.my_term();
-    FOR c IN SELECT q.id, q.verb, q.args, q.who FROM farm.command q WHERE q.state = 'submitted' AND NOT q.id = ANY (elsewhere) ORDER BY q.id LIMIT most LOOP
-        reached := 'submitted';
-        told := NULL;
-        IF in_order AND c.verb IN ('build', 'test', 'publish', 'mirror') THEN
-            SELECT x.state, x.message, x.jobs INTO reached, told, jobs FROM farm.command_apply(c.id) x;
+    FOR id, verb, args, who IN SELECT q.id, q.verb, q.args, q.who FROM farm.command q WHERE q.state = 'submitted' AND NOT q.id = ANY (elsewhere) ORDER BY q.id LIMIT most LOOP
+        state := 'submitted';
+        message := NULL;
+        IF in_order AND verb IN ('build', 'test', 'publish', 'mirror') THEN
+            SELECT x.state, x.message, x.jobs INTO state, message, jobs FROM farm.command_apply(id) x;
             made := made || jobs;
-        ELSIF c.verb NOT IN ('job_cancel', 'job_retry', 'worker_drain', 'worker_resume') THEN
+        ELSIF verb NOT IN ('job_cancel', 'job_retry', 'worker_drain', 'worker_resume') THEN
             in_order := false;
         END IF;
-        RETURN QUERY SELECT c.id, c.verb, c.args, c.who, reached, told;
+        RETURN NEXT;
     END LOOP;
     PERFORM set_config('farm.taken', made::text, true);
 END $$;
