@@ -115,6 +115,7 @@ DECLARE
     y farm.why;
     hurdle bigint;
     root farm.job;
+    idle farm.why;               -- why that has not begun
 BEGIN
     IF j.reason = 'backoff' THEN
         y.reason := 'backoff';
@@ -144,6 +145,14 @@ BEGIN
         y.reason := 'parent';
         y.text := CASE WHEN j.kind = 'build' THEN 'waits for its parent ' ELSE 'waits for ' END || farm.standing(hurdle)
                   || CASE WHEN root.id <> hurdle THEN ', and that in the end for ' || farm.standing(root.id) ELSE '' END;
+        IF root.state = 'ready' THEN
+            idle := farm.why_ready(root);
+        ELSIF root.state = 'waiting' AND (root.pins IS NOT NULL OR farm.hurdle(root) IS NULL) THEN
+            idle := farm.why_waiting(root);
+        END IF;
+        IF idle.reason <> 'turn' THEN
+            y.text := y.text || ': ' || idle.text;
+        END IF;
     END IF;
     RETURN y;
 END $$;

@@ -30,6 +30,9 @@ SELECT farm.base_resolved((SELECT id FROM farm.base), t.d('debian'), NULL);
 SELECT is(t.why('build:plant:base@main:amd64'), 'turn: nothing is in its way: the scheduler makes it ready in its next turn', 'nothing is in its way');
 SELECT is(t.why('test:plant:base@main:amd64'), t.say('parent: waits for build:plant:base@main:amd64 (waiting, job %s)', 'build:plant:base@main:amd64'), 'a test waits for its build');
 SELECT t.ready(t.job('build:plant:base@main:amd64'));
+SELECT is(t.why('build:plant:hmi@main:amd64'),
+    t.say('parent: waits for its parent test:plant:base@main:amd64 (waiting, job %s), and that in the end for build:plant:base@main:amd64 (ready since T, job %s): no worker with amd64 at hub; never connected: hub-1 and hub-2',
+          'test:plant:base@main:amd64', 'build:plant:base@main:amd64'), 'one behind another that nobody can run says why that is');
 SELECT t.claim(t.job('build:plant:base@main:amd64')) AS a \gset
 SELECT farm.start(ARRAY[:'a'::uuid], ARRAY[1000]);
 SELECT is(t.why('build:plant:hmi@main:amd64'),
