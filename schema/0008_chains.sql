@@ -97,7 +97,7 @@ EXCEPTION WHEN invalid_regular_expression THEN
 END $$;
 
 -- Brings image_site in line with what the images ask for, and returns what is new.
-CREATE FUNCTION farm.match_sites(images bigint[]) RETURNS farm.image_site[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION farm.match_sites(images bigint[]) RETURNS farm.image_site[] LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     added farm.image_site[];
 BEGIN
@@ -118,7 +118,7 @@ BEGIN
         DELETE FROM farm.image_site t USING had h WHERE t.id = ANY (ARRAY[h.id]) AND (h.image_id, h.site_id) NOT IN (SELECT w.image_id, w.site_id FROM wanted w)
     ), new AS (
         INSERT INTO farm.image_site (image_id, site_id)
-        SELECT w.image_id, w.site_id FROM wanted w WHERE (w.image_id, w.site_id) NOT IN (SELECT h.image_id, h.site_id FROM had h)
+        SELECT w.image_id, w.site_id FROM wanted w
         ON CONFLICT (image_id, site_id) DO NOTHING
         RETURNING image_site
     )

@@ -84,8 +84,8 @@ BEGIN
             SELECT e.name, e.arch, e.file, 'parent-missing', format('its parent %s has no usable definition', e.parent), 'correct the parent first'
               FROM edge e
              WHERE (e.parent, e.parent_arch) NOT IN (SELECT p.name, p.arch FROM farm.plan_stage p WHERE p.revision_id = revision)
-               AND (e.parent, e.parent_arch) NOT IN (SELECT i.name, a.arch FROM farm.image i JOIN farm.image_arch a ON a.image_id = i.id
-                                               WHERE i.ref_id = ref AND i.removed_at IS NULL AND a.removed_at IS NULL)
+               AND NOT EXISTS (SELECT FROM (SELECT i.id FROM farm.image i WHERE i.ref_id = ref AND i.name = e.parent AND i.removed_at IS NULL OFFSET 0) i
+                                CROSS JOIN LATERAL (SELECT FROM farm.image_arch_plan p WHERE p.image_id = i.id AND p.arch = e.parent_arch AND p.removed_at IS NULL OFFSET 0) p OFFSET 0)
         ), taken AS (
             DELETE FROM farm.plan_stage s USING bad b WHERE s.revision_id = revision AND s.name = b.name AND s.arch = b.arch
         )
@@ -251,7 +251,7 @@ BEGIN
             UPDATE farm.image i SET broken_at = now()
              WHERE i.id = ANY (missing) AND i.broken_at IS NULL AND EXISTS (SELECT FROM jsonb_array_elements(errors) e WHERE farm.error_concerns(e, i.name, i.spec))
         )
-        SELECT removed || ARRAY(SELECT a.id FROM vanished v JOIN farm.image_arch_plan a ON a.image_id = v.id) INTO removed;
+        SELECT removed || ARRAY(SELECT a.id FROM vanished v CROSS JOIN LATERAL (SELECT p.id FROM farm.image_arch_plan p WHERE p.image_id = v.id OFFSET 0) a) INTO removed;
     END IF;
     RETURN removed;
 END $$;
@@ -265,7 +265,7 @@ DECLARE
 BEGIN
     -- Only images that want mirrors, or have some, can gain or lose one. Asked of the stage, since farm.image holds the whole farm.
     added := farm.match_sites(ARRAY(SELECT c.image_id FROM farm.plan_change c JOIN farm.plan_stage s ON s.revision_id = revision AND s.ord = c.ord
-                                     WHERE c.revision_id = revision AND jsonb_array_length(coalesce(s.spec->'mirror'->'sites', '[]')) > 0
+                                     WHERE c.revision_id = revision AND s.spec->'mirror'->'sites' <> '[]'
                                     UNION
                                     SELECT t.image_id FROM farm.plan_change c CROSS JOIN LATERAL (SELECT s.image_id FROM farm.image_site s WHERE s.image_id = c.image_id OFFSET 0) t
                                      WHERE c.revision_id = revision AND NOT c.new_image));
@@ -327,7 +327,7 @@ BEGIN
     ANALYZE farm.plan_stage (revision_id, ord, name, arch);
 END $$;
 
--- Whatever the farm holds, this reads what the plan changes: tables of the farm are looked up by keys as in 0024, never joined with a list.
+-- Whatever the farm holds, this reads what the plan changes and what stands on it: where a list meets a table of the farm it is looked up by keys, as in 0024.
 CREATE FUNCTION farm.plan_commit(repo bigint, plan jsonb) RETURNS TABLE (jobs bigint[], image_archs bigint[]) LANGUAGE plpgsql SET work_mem = '64MB' SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE

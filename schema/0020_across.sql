@@ -38,7 +38,7 @@ BEGIN
     ), had AS MATERIALIZED (            -- by their key: the table holds the whole farm
         SELECT p.reference, i.id FROM farm.image i CROSS JOIN LATERAL (SELECT q.reference FROM farm.provided q WHERE q.image_id = i.id OFFSET 0) p WHERE i.ref_id = of_ref
     ), gone AS (
-        DELETE FROM farm.provided p USING (SELECT * FROM had EXCEPT SELECT * FROM now) g WHERE p.reference = g.reference AND p.image_id = g.id RETURNING p.reference
+        DELETE FROM farm.provided p USING (SELECT * FROM had EXCEPT SELECT * FROM now) g WHERE p.reference = ANY (ARRAY[g.reference]) AND p.image_id = ANY (ARRAY[g.id]) RETURNING p.reference
     ), new AS (
         INSERT INTO farm.provided (reference, image_id) SELECT n.reference, n.id FROM (SELECT * FROM now EXCEPT SELECT * FROM had) n ON CONFLICT DO NOTHING RETURNING reference
     )
@@ -49,7 +49,7 @@ END $$;
 CREATE FUNCTION farm.users_of(refs text[]) RETURNS bigint[] LANGUAGE sql STABLE AS $$
     SELECT ARRAY(SELECT e.image_arch_id FROM farm.image_parent e WHERE e.reference = ANY (refs)
                  UNION
-                 SELECT e.image_arch_id FROM farm.base b JOIN farm.image_base e ON e.base_id = b.id WHERE b.reference = ANY (refs))
+                 SELECT e.image_arch_id FROM farm.base b CROSS JOIN LATERAL (SELECT i.image_arch_id FROM farm.image_base i WHERE i.base_id = b.id OFFSET 0) e WHERE b.reference = ANY (refs))
 $$;
 
 CREATE FUNCTION farm.stands_on(arch bigint, other bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -79,7 +79,7 @@ BEGIN
 END $$;
 
 -- What of these images comes from outside their refs: a reference, for an architecture. By keys, as all that looks up a list in tables of the farm.
-CREATE FUNCTION farm.externals_of(archs bigint[]) RETURNS TABLE (child bigint, ref_id bigint, reference text, arch text) LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION farm.externals_of(archs bigint[]) RETURNS TABLE (child bigint, ref_id bigint, reference text, arch text) LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -93,7 +93,7 @@ END $$;
 
 -- Edges across refs, and bases, of these images as they should be now; returns those of which an edge changed. Several that provide one
 -- reference: the repository whose own name it is, its default ref.
-CREATE FUNCTION farm.relink(archs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION farm.relink(archs bigint[]) RETURNS bigint[] LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     changed bigint[];
     edge record;
@@ -114,15 +114,18 @@ BEGIN
     )
     SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('child', o.child, 'reference', o.reference, 'parent', o.parent)), '[]') INTO wanted FROM owner o;
 
-    WITH gone AS (
-        DELETE FROM farm.image_parent e
-         WHERE e.image_arch_id = ANY (archs) AND e.reference IS NOT NULL
-           AND NOT EXISTS (SELECT FROM jsonb_to_recordset(wanted) w (child bigint, parent bigint) WHERE w.child = e.image_arch_id AND w.parent = e.parent_arch_id)
+    WITH had AS MATERIALIZED (
+        SELECT u.id AS child, e.parent_arch_id AS parent
+          FROM unnest(archs) u (id) CROSS JOIN LATERAL (SELECT q.parent_arch_id FROM farm.image_parent q WHERE q.image_arch_id = u.id AND q.reference IS NOT NULL OFFSET 0) e
+    ), gone AS (
+        DELETE FROM farm.image_parent e USING had h
+         WHERE e.image_arch_id = ANY (ARRAY[h.child]) AND e.parent_arch_id IS NOT DISTINCT FROM h.parent     -- no key: a parent may have thousands
+           AND (h.child, h.parent) NOT IN (SELECT w.child, w.parent FROM jsonb_to_recordset(wanted) w (child bigint, parent bigint))
         RETURNING e.image_arch_id
     )
     SELECT coalesce(array_agg(DISTINCT g.image_arch_id), '{}') INTO changed FROM gone g;
     FOR edge IN SELECT w.child, min(w.reference) AS reference, w.parent FROM jsonb_to_recordset(wanted) w (child bigint, reference text, parent bigint)
-                 WHERE NOT EXISTS (SELECT FROM farm.image_parent e WHERE e.image_arch_id = w.child AND e.parent_arch_id = w.parent)
+                 WHERE NOT EXISTS (SELECT FROM farm.image_parent e WHERE e.image_arch_id = w.child AND e.parent_arch_id = w.parent OFFSET 0)
                  GROUP BY w.child, w.parent ORDER BY w.child, w.parent LOOP
         IF farm.stands_on(edge.parent, edge.child) THEN
             PERFORM farm.warn_of_circle(edge.child, edge.reference, edge.parent);
@@ -135,13 +138,12 @@ BEGIN
     -- A reference is a base exactly if it makes no edge.
     WITH need AS MATERIALIZED (
         SELECT n.child, b.id AS base_id,
-               EXISTS (SELECT FROM jsonb_to_recordset(wanted) w (child bigint, reference text, parent bigint)
-                         JOIN farm.image_parent p ON p.image_arch_id = w.child AND p.parent_arch_id = w.parent
-                        WHERE w.child = n.child AND w.reference = n.reference) AS linked
+               (n.child, n.reference) IN (SELECT w.child, w.reference FROM jsonb_to_recordset(wanted) w (child bigint, reference text, parent bigint)
+                                           CROSS JOIN LATERAL (SELECT FROM farm.image_parent p WHERE p.image_arch_id = w.child AND p.parent_arch_id = w.parent OFFSET 0) p) AS linked
           FROM farm.externals_of(CASE WHEN jsonb_array_length(wanted) > 0 THEN archs ELSE changed END) n
          CROSS JOIN LATERAL (SELECT q.id FROM farm.base q WHERE q.reference = n.reference AND q.arch = n.arch OFFSET 0) b
     ), gone AS (
-        DELETE FROM farm.image_base e USING need n WHERE n.linked AND e.image_arch_id = n.child AND e.base_id = n.base_id
+        DELETE FROM farm.image_base e USING need n WHERE n.linked AND e.image_arch_id = ANY (ARRAY[n.child]) AND e.base_id IS NOT DISTINCT FROM n.base_id
     )
     INSERT INTO farm.image_base (image_arch_id, base_id) SELECT n.child, n.base_id FROM need n WHERE NOT n.linked ON CONFLICT DO NOTHING;
     RETURN changed;
@@ -149,26 +151,33 @@ END $$;
 
 -- What else is to be built because the ref was planned: what stands on its changed images in other refs, and what found another parent.
 -- Jobs that wait already take what their parents give; they are not doubled.
-CREATE FUNCTION farm.jobs_across(of_ref bigint, revision bigint, relinked bigint[]) RETURNS farm.wanted_job[] LANGUAGE sql STABLE AS $$
+CREATE FUNCTION farm.jobs_across(of_ref bigint, revision bigint, relinked bigint[]) RETURNS farm.wanted_job[] LANGUAGE sql STABLE SET enable_nestloop = on AS $$
     WITH RECURSIVE own AS (
         SELECT c.image_arch_id AS id FROM farm.plan_change c WHERE c.revision_id = revision AND c.recipe_changed
     ), reached (id) AS (
-        SELECT e.image_arch_id FROM own o JOIN farm.image_parent e ON e.parent_arch_id = o.id
+        SELECT e.image_arch_id FROM own o CROSS JOIN LATERAL (SELECT p.image_arch_id FROM farm.image_parent p WHERE p.parent_arch_id = o.id OFFSET 0) e
         UNION
-        SELECT a.id FROM farm.image_arch a JOIN farm.image i ON i.id = a.image_id WHERE a.id = ANY (relinked) AND i.ref_id <> of_ref
+        SELECT u.id FROM unnest(relinked) u (id)
+         CROSS JOIN LATERAL (SELECT (SELECT i.ref_id FROM farm.image i WHERE i.id = p.image_id) AS ref_id FROM farm.image_arch_plan p WHERE p.id = u.id OFFSET 0) a
+         WHERE a.ref_id <> of_ref
         UNION
-        SELECT e.image_arch_id FROM reached r JOIN farm.image_parent e ON e.parent_arch_id = r.id
+        SELECT e.image_arch_id FROM reached r CROSS JOIN LATERAL (SELECT p.image_arch_id FROM farm.image_parent p WHERE p.parent_arch_id = r.id OFFSET 0) e
+    ), moving AS MATERIALIZED (
+        SELECT r.id FROM reached r UNION SELECT o.id FROM own o
     ), arch AS MATERIALIZED (
-        SELECT a.id, a.image_id, v.id AS revision_id, farm.is_manual(i.spec) AS manual, coalesce((a.spec->>'wave')::int, 0) AS wave,
-               (SELECT min(farm.image_title(p.image_id)) FROM farm.image_parent e JOIN farm.image_arch p ON p.id = e.parent_arch_id
-                 WHERE e.image_arch_id = a.id AND (e.parent_arch_id IN (SELECT q.id FROM reached q UNION SELECT o.id FROM own o) OR e.reference IS NOT NULL)) AS because_of
+        SELECT r.id, a.image_id, v.id AS revision_id, farm.is_manual(i.spec) AS manual, coalesce(a.wave, 0) AS wave,
+               (SELECT min(farm.image_title(e.image_id))
+                  FROM (SELECT p.reference, p.parent_arch_id, (SELECT q.image_id FROM farm.image_arch_plan q WHERE q.id = p.parent_arch_id) AS image_id
+                          FROM farm.image_parent p WHERE p.image_arch_id = r.id OFFSET 0) e
+                 WHERE e.reference IS NOT NULL OR e.parent_arch_id IN (SELECT m.id FROM moving m)) AS because_of
           FROM reached r
-          JOIN farm.image_arch a ON a.id = r.id
-          JOIN farm.image i ON i.id = a.image_id
-          JOIN farm.ref f ON f.id = i.ref_id
-          JOIN farm.revision v ON v.ref_id = f.id AND v.serial = f.serial
-         WHERE a.id NOT IN (SELECT o.id FROM own o) AND a.removed_at IS NULL AND i.removed_at IS NULL AND i.broken_at IS NULL
-           AND NOT EXISTS (SELECT FROM farm.job j WHERE j.image_arch_id = a.id AND j.kind = 'build' AND j.state = 'waiting')
+         CROSS JOIN LATERAL (SELECT p.image_id, (SELECT (s.body->>'wave')::int FROM farm.spec s WHERE s.id = p.spec_id) AS wave
+                               FROM farm.image_arch_plan p WHERE p.id = r.id AND p.removed_at IS NULL OFFSET 0) a
+         CROSS JOIN LATERAL (SELECT q.ref_id, q.spec FROM farm.image q WHERE q.id = a.image_id AND q.removed_at IS NULL AND q.broken_at IS NULL OFFSET 0) i
+         CROSS JOIN LATERAL (SELECT q.id FROM farm.ref f JOIN farm.revision q ON q.ref_id = f.id AND q.serial = f.serial WHERE f.id = i.ref_id OFFSET 0) v
+         WHERE r.id NOT IN (SELECT o.id FROM own o)
+           AND NOT EXISTS (SELECT FROM farm.job_fixed j CROSS JOIN LATERAL (SELECT FROM farm.job_state s WHERE s.id = j.id AND s.state = 'waiting' OFFSET 0) s
+                            WHERE j.image_arch_id = r.id AND j.kind = 'build' OFFSET 0)
     ), image AS (
         SELECT a.image_id, a.revision_id, a.manual, min(a.wave) AS wave, min(a.because_of) AS because_of FROM arch a GROUP BY 1, 2, 3
     ), chain AS (
@@ -178,7 +187,7 @@ CREATE FUNCTION farm.jobs_across(of_ref bigint, revision bigint, relinked bigint
         SELECT i.wave, i.image_id, 3, 'publish', NULL, NULL, i.revision_id, i.because_of FROM image i WHERE NOT i.manual
         UNION ALL
         SELECT i.wave, i.image_id, 4, 'mirror', NULL, s.site_id, i.revision_id, i.because_of
-          FROM image i JOIN farm.image_site s ON s.image_id = i.image_id WHERE NOT i.manual
+          FROM image i CROSS JOIN LATERAL (SELECT t.site_id FROM farm.image_site t WHERE t.image_id = i.image_id OFFSET 0) s WHERE NOT i.manual
     )
     SELECT coalesce(array_agg((c.kind, c.image_id, c.arch, c.site, c.revision_id, 'parent', c.because_of)::farm.wanted_job
                               ORDER BY c.wave, c.image_id, c.step, c.arch, c.site), '{}') FROM chain c
@@ -189,10 +198,10 @@ CREATE FUNCTION farm.commit_across(of_ref bigint, revision bigint, OUT jobs bigi
 DECLARE
     changed text[] := farm.provide(of_ref);
 BEGIN
-    -- An image that is there with an architecture more; of one that is new all references are.
+    -- What is there with an architecture more, or again: its references are no news to provide().
     changed := changed || ARRAY(SELECT p.reference FROM farm.plan_change c CROSS JOIN LATERAL (SELECT q.reference FROM farm.provided q WHERE q.image_id = c.image_id OFFSET 0) p
                                  WHERE c.revision_id = revision AND c.because = 'new' AND NOT c.new_image);
-    -- What stands on nothing outside has no such edges; those that it had went when it was stored.
+    -- What stands on nothing outside has no such edges: store_staged has taken those that it had.
     image_archs := farm.relink(ARRAY(SELECT u FROM unnest(farm.users_of(changed)) u
                                      UNION SELECT c.image_arch_id FROM farm.plan_change c WHERE c.revision_id = revision AND c.row_changed AND c.externals));
     -- Mostly nothing stands on what changed but what the plan builds anyway.

@@ -8,7 +8,7 @@
 #include <zmq.h>
 
 #define MOMENT_MS 25
-#define CONTROL_HWM 16    /* Reports are whole states: an old one in a queue is worth nothing */
+#define CONTROL_HWM 16 /* Reports are whole states: an old one in a queue is worth nothing */
 #define LOG_HWM 64
 
 struct peer {
@@ -126,14 +126,14 @@ static void follow(struct peer *p)
     l->hooks.log_up(l->hooks.arg, p->log_up);
 }
 
-/* It is gone, or leads no more. */
-static void unfollow(struct peer *p)
+/* It is gone, or leads no more. `hunt`: the first heartbeat until somebody does. */
+static void unfollow(struct peer *p, bf_time hunt)
 {
     struct link *l = p->link;
     if (l->leader != p)
         return;
     l->leader = NULL;
-    l->hunt = RUN_HUNT_FIRST;
+    l->hunt = hunt;
     l->hooks.log_up(l->hooks.arg, false);
     arm_heartbeat(l);
 }
@@ -148,7 +148,7 @@ static void take_control(struct peer *p, const struct wire_msg *m)
         return;
     case WIRE_NOT_LEADER:
         l->hooks.not_leader(l->hooks.arg, m->not_leader->term);
-        unfollow(p);
+        unfollow(p, RUN_HUNT_FIRST);
         return;
     case WIRE_REPORT:
     case WIRE_LOG_CHUNK:
@@ -203,7 +203,7 @@ static void on_link(void *arg, bool up)
     if (up)
         report(p->link, p);
     else
-        unfollow(p);
+        unfollow(p, RUN_HUNT);
 }
 
 static void on_log_link(void *arg, bool up)

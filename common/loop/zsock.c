@@ -12,12 +12,11 @@ enum { CURVE_OVERHEAD = 33 };
 
 /* Of all sockets, milliseconds and seconds. The handshake limit ends connections that say nothing;
  * keepalives tell the server of a client that went silent, and the time of retransmission (MAXRT)
- * of one that does not take what is sent, as workers do every 15 s: keepalives rest then. A proxy
- * takes everything, so heartbeats find a link that is cut behind one: only of the side that
- * connects, since a round trip costs the server's I/O thread, rare for the same reason (three in a
- * minute of 5,000 idle workers are a fifth of all that they cost), and without a TTL, for which the
- * server would keep timers: libzmq walks all of them whenever one of thousands of clients says
- * something. */
+ * of one that does not take what is sent: keepalives rest then. A proxy takes everything, so
+ * heartbeats find a link that is cut behind one, before the worker's lease is over: only of the
+ * side that connects, since a round trip costs the server's I/O thread, rare for the same reason
+ * (they are a fifth of what 5,000 idle workers cost), and without a TTL, for which the server would
+ * keep timers: libzmq walks all of them whenever one of thousands of clients says something. */
 static const struct {
     int option, value;
 } common_options[] =
@@ -33,7 +32,7 @@ static const struct {
   dealer_options[] = {
       {ZMQ_IMMEDIATE, 1}, /* nothing is queued for a peer that is not there */
       {ZMQ_RECONNECT_IVL, 200},   {ZMQ_RECONNECT_IVL_MAX, 10000},
-      {ZMQ_HEARTBEAT_IVL, 60000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000},
+      {ZMQ_HEARTBEAT_IVL, 20000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000},
 };
 
 static int set_int(void *zmq, int option, int value)

@@ -12,6 +12,18 @@ static void arm(struct node *n);
 
 /* ---- Reports --------------------------------------------------------------------------------- */
 
+static bf_time earlier(bf_time a, bf_time b)
+{
+    return a < b ? a : b;
+}
+
+static void beat_later(struct node *n, bf_time now)
+{
+    struct swarm *s = n->swarm;
+    bf_time every = n->hunt > 0 ? earlier(n->hunt, s->options->heartbeat) : s->options->heartbeat;
+    n->beat_at = now + (bf_time)((double)every * (0.8 + 0.4 * swarm_random(s)));
+}
+
 static void report(struct node *n)
 {
     struct swarm *s = n->swarm;
@@ -33,12 +45,9 @@ static void report(struct node *n)
     s->stats.reports++;
     s->stats.bytes_out += frame.len;
     str_release(&frame);
-    bf_time every = s->options->heartbeat;
-    if (n->hunt > 0 && n->hunt < every) {
-        every = n->hunt;
+    if (n->hunt > 0)
         n->hunt = run_hunt_next(n->hunt);
-    }
-    n->beat_at = now + (bf_time)((double)every * (0.8 + 0.4 * swarm_random(s)));
+    beat_later(n, now);
 }
 
 /* Jobs that take no time are answered at once; those that take some, in one Report a moment. */
@@ -342,11 +351,6 @@ static void on_orders(struct node *n, const wire_orders *o)
         n->swarm->stats.stale++;
 }
 
-static bf_time earlier(bf_time a, bf_time b)
-{
-    return a < b ? a : b;
-}
-
 static void on_not_leader(struct node *n, uint64_t term)
 {
     if (term > n->seen.term_floor)
@@ -354,7 +358,7 @@ static void on_not_leader(struct node *n, uint64_t term)
     if (n->hunt > 0)
         return;
     n->hunt = RUN_HUNT_FIRST;
-    n->beat_at = earlier(n->beat_at, clock_mono() + RUN_HUNT_FIRST);
+    beat_later(n, clock_mono());
     arm(n);
 }
 
@@ -386,8 +390,10 @@ static void on_link(void *arg, bool up)
     struct node *n = arg;
     struct swarm *s = n->swarm;
     n->up = up;
-    if (!up)
+    if (!up) {
+        n->hunt = RUN_HUNT;
         return;
+    }
     s->stats.connected++;
     if (s->gone_live) {
         node_go_live(n);
@@ -475,6 +481,7 @@ void node_init(struct node *n, struct swarm *s, unsigned index)
     n->swarm = s;
     n->index = index;
     n->report_at = n->back_at = INT64_MAX;
+    n->hunt = RUN_HUNT;
     n->beat_at = clock_mono() + s->options->heartbeat;
     if (getrandom(n->boot.b, sizeof n->boot.b, 0) != (ssize_t)sizeof n->boot.b)
         BUG("no random bits");

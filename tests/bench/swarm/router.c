@@ -53,7 +53,7 @@ static const struct option common_options[] = {
     {ZMQ_LINGER, 0},
     {ZMQ_HANDSHAKE_IVL, 10000},
     {ZMQ_TCP_KEEPALIVE, 1},
-    {ZMQ_TCP_KEEPALIVE_IDLE, 60},
+    {ZMQ_TCP_KEEPALIVE_IDLE, 30},
     {ZMQ_TCP_KEEPALIVE_INTVL, 10},
     {ZMQ_TCP_KEEPALIVE_CNT, 3},
     {ZMQ_TCP_MAXRT, 15000},
@@ -68,7 +68,7 @@ static const struct option router_options[] = {
 
 static const struct option dealer_options[] = {
     {ZMQ_IMMEDIATE, 1},         {ZMQ_RECONNECT_IVL, 200},       {ZMQ_RECONNECT_IVL_MAX, 10000},
-    {ZMQ_HEARTBEAT_IVL, 60000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000}, {ZMQ_RCVTIMEO, GIVE_UP_MS},
+    {ZMQ_HEARTBEAT_IVL, 20000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000}, {ZMQ_RCVTIMEO, GIVE_UP_MS},
     {ZMQ_SNDTIMEO, GIVE_UP_MS},
 };
 

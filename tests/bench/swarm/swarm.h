@@ -46,7 +46,7 @@ struct node {
     VEC(struct attempt) attempts; /* in the order taken; at most RUN_MAX_ENTRIES */
     uv_timer_t timer;
     bf_time beat_at, report_at, back_at; /* INT64_MAX: never */
-    bf_time hunt; /* heartbeat while nobody leads; 0: somebody does */
+    bf_time hunt;                        /* heartbeat while nobody leads; 0: somebody does */
 };
 
 struct report; /* report.c: storage of one message */

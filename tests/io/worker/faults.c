@@ -1,4 +1,5 @@
 /* What may go wrong between a worker and its scheduler, and around the daemon. */
+#include "common/base/clock.h"
 #include "tests/io/worker/daemon.h"
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -139,6 +140,25 @@ Test(faults, not_leader_tells_the_term_too)
     cr_expect_lt(d.hub.report.report->echo_term, 1999);
     d.hub.term = 2000;
     hub_until(&d.hub, echoes_term, &d.hub.term, "the echo of term 2000");
+    daemon_teardown(&d);
+}
+
+/* After 250 ms, 500 ms and 1 s, and not with its next heartbeat, nor every 3 s from the first on.
+ */
+Test(faults, one_that_steps_down_is_looked_for_at_once)
+{
+    struct daemon d;
+    daemon_setup(&d, "heartbeat = 60s\n");
+    hub_until(&d.hub, echoes_term, &d.hub.term, "the echo of its Orders");
+    d.hub.not_leader = true;
+    hub_send_not_leader(&d.hub);
+    bf_time began = clock_mono();
+    for (int i = 0; i < 3; i++)
+        hub_next_report(&d.hub);
+    cr_expect_lt(clock_mono() - began, 6 * BF_SEC);
+    d.hub.not_leader = false;
+    d.hub.term++;
+    hub_until(&d.hub, echoes_term, &d.hub.term, "the echo of the next term");
     daemon_teardown(&d);
 }
 

@@ -93,6 +93,13 @@ static void forget_settled(struct hub *h)
 
 /* ---- control --------------------------------------------------------------------------------- */
 
+void hub_send_not_leader(struct hub *h)
+{
+    wire_not_leader nl = BOOTFARM__NOT_LEADER__INIT;
+    nl.term = h->term;
+    send_to(h, h->control, h->route, h->route_len, WIRE_NOT_LEADER, &nl.base);
+}
+
 static void on_control(void *arg, const struct zpart *part, size_t n, const char *user_id)
 {
     struct hub *h = arg;
@@ -115,9 +122,7 @@ static void on_control(void *arg, const struct zpart *part, size_t n, const char
     if (!h->deaf)
         h->echoed_report = m.report->seq;
     if (h->not_leader) {
-        wire_not_leader nl = BOOTFARM__NOT_LEADER__INIT;
-        nl.term = h->term;
-        send_to(h, h->control, h->route, h->route_len, WIRE_NOT_LEADER, &nl.base);
+        hub_send_not_leader(h);
         return;
     }
     if (h->silent)

@@ -72,6 +72,7 @@ void hub_unwant(struct hub *h, struct id128 id);
 void hub_send_orders(struct hub *h);
 /* The same with any numbers; `wanted` may be none. */
 void hub_send_old_orders(struct hub *h, uint64_t term, uint64_t seq, struct id128 boot);
+void hub_send_not_leader(struct hub *h);
 
 /* Runs the loop until `ready`; fails the test after 20 s, naming `what`. */
 typedef bool hub_cond(struct hub *h, const void *arg);

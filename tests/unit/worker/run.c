@@ -303,3 +303,13 @@ Test(run, nothing_ever_starts_twice_and_everything_settles)
         vec_release(&f.entries);
     }
 }
+
+Test(run, hunts_slower_and_slower)
+{
+    bf_time at = RUN_HUNT_FIRST, sum = 0;
+    for (int i = 0; i < 4; i++, at = run_hunt_next(at))
+        sum += at;
+    cr_expect_eq(sum, 3750 * BF_MSEC); /* 250 ms, 500 ms, 1 s, 2 s */
+    cr_expect_eq(at, RUN_HUNT);
+    cr_expect_eq(run_hunt_next(at), RUN_HUNT);
+}
