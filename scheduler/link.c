@@ -30,6 +30,8 @@ struct speaker {
     uint64_t stepped_seq;
     bool dirty, queued;
     bool down; /* the brain was told that the link does not work */
+    bool draining;
+    uint64_t owed; /* the first Report that says `draining`, until it is answered; 0: none */
     bf_time sent;
     VEC(struct listed) listed; /* attempts in its newest Report */
 };
@@ -245,7 +247,7 @@ void link_orders(struct link *l, int64_t worker)
 }
 
 /* Not every Report is answered at once: two sides that answer each other's answers would never
- * rest. */
+ * rest. A worker that is about to end waits for the answer, though. */
 void link_answer(struct link *l, int64_t worker, struct id128 boot, uint64_t seq)
 {
     struct speaker *s = map_get(&l->speakers, (uint64_t)worker);
@@ -253,7 +255,11 @@ void link_answer(struct link *l, int64_t worker, struct id128 boot, uint64_t seq
         return;
     s->stepped_boot = boot;
     s->stepped_seq = seq;
-    if (!s->peer.orders_seq || !s->peer.echoed || clock_mono() - s->sent >= ANSWER_AT_MOST_EVERY)
+    bool owed = s->owed && seq >= s->owed;
+    if (owed)
+        s->owed = 0;
+    if (!s->peer.orders_seq || !s->peer.echoed || owed ||
+        clock_mono() - s->sent >= ANSWER_AT_MOST_EVERY)
         link_orders(l, worker);
 }
 
@@ -324,6 +330,9 @@ static void take_report(struct link *l, struct speaker *s, struct wire_msg *msg)
                         clock_mono())) {
     case PEER_TAKE:
         s->down = false;
+        if (m->draining != s->draining)
+            s->owed = m->draining ? m->seq : 0;
+        s->draining = m->draining;
         take_listed(l, s, m);
         farm_report(l->farm, s->peer.worker, msg, s->peer.echoed);
         break;

@@ -6,12 +6,15 @@ BEGIN
     RETURN QUERY
     WITH seen AS (
         UPDATE farm.worker w
-           SET boot_id = coalesce(u.boot, w.boot_id), state = u.state, state_since = CASE WHEN w.state <> u.state THEN now() ELSE w.state_since END,
+           SET boot_id = coalesce(u.boot, w.boot_id), state = q.state, state_since = CASE WHEN w.state <> q.state THEN now() ELSE w.state_since END,
                arch = coalesce(left(u.facts->>'arch', 32), w.arch), slots = coalesce((u.facts->>'slots')::int, w.slots),
                capabilities = CASE WHEN u.facts ? 'capabilities' THEN ARRAY(SELECT left(c, 100) FROM jsonb_array_elements_text(u.facts->'capabilities') c)
                                    ELSE w.capabilities END,
                binary_version = coalesce(left(u.facts->>'version', 50), w.binary_version), pressure = coalesce(u.facts->'pressure', w.pressure)
           FROM unnest(workers, boots, states, facts) u (id, boot, state, facts)
+          JOIN farm.worker o ON o.id = u.id
+         -- A leader that has not heard of a worker for a lease cannot know whether anybody ever has.
+         CROSS JOIN LATERAL (SELECT CASE WHEN u.state = 'disconnected' AND o.state = 'never-seen' THEN o.state ELSE u.state END AS state) q
          WHERE w.id = u.id
         RETURNING w.id
     )

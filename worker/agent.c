@@ -8,6 +8,7 @@
 
 #define LINGER_MS 250
 #define LINGER_MAX (10 * BF_SEC) /* for logs, once all results are acknowledged */
+#define HEARD_MAX (3 * BF_SEC)   /* for a leader to hear that nothing new is taken */
 
 /* ---- results and their journal --------------------------------------------------------------- */
 
@@ -126,10 +127,14 @@ static void all_done(struct agent *g)
     g->env.done(g->env.arg);
 }
 
+/* A worker that ended without a word would be given jobs for the length of its lease. */
 static void on_linger(uv_timer_t *t)
 {
     struct agent *g = t->data;
-    if (stream_unsealed(g->env.stream) == 0 || now_boot() - g->linger_since > LINGER_MAX)
+    bf_time waited = now_boot() - g->linger_since;
+    bool sealed = stream_unsealed(g->env.stream) == 0 || waited > LINGER_MAX;
+    bool heard = g->heard || g->seen.last.term == 0 || waited > HEARD_MAX;
+    if (sealed && heard)
         all_done(g);
 }
 
@@ -140,9 +145,14 @@ void agent_check_done(struct agent *g)
         return;
     if (g->shutdown) {
         all_done(g);
-    } else if (count(g, SM_BIT(RUN_FINISHED)) == 0 && g->linger_since == 0) {
+    } else if (count(g, SM_BIT(RUN_FINISHED)) > 0) { /* also one that came and was given back */
+        uv_timer_stop(&g->linger);
+        g->linger_since = 0;
+    } else if (g->linger_since == 0) {
         g->linger_since = now_boot();
         uv_timer_start(&g->linger, on_linger, 0, LINGER_MS);
+    } else {
+        on_linger(&g->linger);
     }
 }
 
@@ -170,6 +180,7 @@ void agent_drain(struct agent *g)
     if (g->draining)
         return;
     g->draining = true;
+    g->drain_since = now_boot();
     agent_refuse_if_draining(g);
     g->env.changed(g->env.arg);
     agent_check_done(g);

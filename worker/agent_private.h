@@ -16,8 +16,9 @@ struct agent {
     struct pressure pressure;
     uv_timer_t fence, linger;
     unsigned handles; /* timers not yet closed */
-    bf_time linger_since;
+    bf_time linger_since, drain_since;
     bool draining, shutdown, done_told;
+    bool heard;   /* Orders have answered a Report that says `draining`: no others will come */
     bool drained; /* by the operator; for the log only */
 };
 

@@ -96,6 +96,7 @@ start_scheduler two "${times[@]}"
 for worker in builder other publisher edge; do
     roles=$(sql "select array_to_string(roles, ',') from farm.worker where name = '$worker'")
     end "$worker"
+    wait_for 2 "the leader to know that $worker has ended" is "select state from farm.worker where name = '$worker'" draining
     start_worker "$worker" "$roles" one two "${beat[@]}"
 done
 wait_for 30 "workers" is "select count(*) from farm.worker where state = 'connected'" 4

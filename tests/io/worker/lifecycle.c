@@ -23,6 +23,12 @@ static bool is_draining(struct hub *h, const void *arg)
     return h->report.report->draining;
 }
 
+static bool echoes_orders(struct hub *h, const void *arg)
+{
+    (void)arg;
+    return h->report.report->echo_seq > 0;
+}
+
 Test(lifecycle, sigterm_drains)
 {
     struct daemon d;
@@ -48,10 +54,32 @@ Test(lifecycle, sigterm_drains)
     daemon_teardown(&d);
 }
 
-Test(lifecycle, an_idle_worker_ends_at_once)
+Test(lifecycle, an_idle_worker_says_so_and_ends_once_that_is_answered)
 {
     struct daemon d;
-    daemon_setup(&d, "");
+    daemon_setup(&d, "heartbeat = 60s\n");
+    hub_until(&d.hub, echoes_orders, NULL, "the echo of Orders");
+    d.hub.silent = true;
+    daemon_signal(&d, SIGTERM);
+    hub_until(&d.hub, is_draining, NULL, "a report that says draining");
+    cr_expect(d.running);
+    hub_want(&d.hub, a, order_sh("succeed")); /* has crossed that report */
+    hub_send_orders(&d.hub);
+    hub_until(&d.hub, hub_had_result, &a, "it to be given back");
+    hub_unwant(&d.hub, a);
+    d.hub.silent = false;
+    hub_send_orders(&d.hub);
+    daemon_wait(&d);
+    cr_expect_eq(d.status, 0);
+    daemon_teardown(&d);
+}
+
+Test(lifecycle, an_idle_worker_that_nobody_answers_ends_all_the_same)
+{
+    struct daemon d;
+    daemon_setup(&d, "heartbeat = 60s\n");
+    hub_until(&d.hub, echoes_orders, NULL, "the echo of Orders");
+    d.hub.silent = true;
     daemon_signal(&d, SIGTERM);
     daemon_wait(&d);
     cr_expect_eq(d.status, 0);
