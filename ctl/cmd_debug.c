@@ -25,7 +25,9 @@ int cmd_debug_record(struct ctl *c)
 {
     const char *name = arg_pos(&c->args, 0);
     bool off = arg_flag(&c->args, "off");
+    BF_CLEANUP(json_free) json_t *outcome = NULL;
     json_t *args;
+    int status;
 
     if (off && (name || arg_value(&c->args, "for")))
         return ctl_usage("debug record: --off stands alone");
@@ -35,5 +37,11 @@ int cmd_debug_record(struct ctl *c)
     else
         json_object_set_new(args, "file", name ? json_string(name) : default_name());
     ctl_arg(c, args, "for", "period");
-    return ctl_command(c, "debug_record", args, NULL);
+    if (off || c->json || arg_flag(&c->args, "no-wait"))
+        return ctl_command(c, "debug_record", args, NULL);
+    status = ctl_ask(c, "debug_record", args, &outcome);
+    if (status == EXIT_DONE)
+        ctl_say("%s in the state_dir of %s", member_text(outcome, "file"),
+                member_text(outcome, "scheduler"));
+    return status;
 }

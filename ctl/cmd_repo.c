@@ -155,11 +155,27 @@ const struct arg_option options_site_scale[] = {
     {0},
 };
 
+/* A number set by hand is kept, for the maximum may rise one day. */
+static void tell_bound(const struct ctl *c, const json_t *outcome)
+{
+    const json_t *workers = json_object_get(outcome, "workers"),
+                 *max = json_object_get(outcome, "max");
+
+    if (json_is_integer(workers) && json_is_integer(max) &&
+        json_integer_value(workers) > json_integer_value(max))
+        fprintf(stderr,
+                "bootfarm: %s gets no more than its maximum of %" JSON_INTEGER_FORMAT
+                " until that is raised\n",
+                arg_pos(&c->args, 0), json_integer_value(max));
+}
+
 /* For each architecture and role: what dashboard.site_demand tells an autoscaler. */
 int cmd_site_scale(struct ctl *c)
 {
+    BF_CLEANUP(json_free) json_t *row = NULL;
     const char *workers = arg_pos(&c->args, 1);
     json_t *args;
+    int status;
 
     if (workers && arg_flag(&c->args, "auto"))
         return ctl_usage("site scale: give a number, or --auto");
@@ -170,7 +186,10 @@ int cmd_site_scale(struct ctl *c)
     args = json_pack("{s:s, s:s*}", "name", arg_pos(&c->args, 0), "workers", workers);
     ctl_arg(c, args, "min", "min");
     ctl_arg(c, args, "max", "max");
-    return ctl_command(c, "site_scale", args, NULL);
+    status = ctl_command(c, "site_scale", args, &row);
+    if (status == EXIT_DONE && row)
+        tell_bound(c, json_object_get(row, "outcome"));
+    return status;
 }
 
 /* ---- settings and health ----------------------------------------------------------------------

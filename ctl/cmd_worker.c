@@ -79,7 +79,9 @@ int cmd_worker_enroll(struct ctl *c)
 {
     const char *site = arg_value(&c->args, "site"), *key = arg_value(&c->args, "key");
     char public_key[41];
+    BF_CLEANUP(json_free) json_t *outcome = NULL;
     struct err e = ERR_INIT;
+    json_t *args;
     bool made;
     int status;
 
@@ -87,11 +89,13 @@ int cmd_worker_enroll(struct ctl *c)
         return ctl_usage("worker enroll: --roles and --key are needed");
     if (key_pair(key, public_key, &made, &e) < 0)
         return ctl_fail(&e);
-    status = ctl_command(
-        c, "worker_enroll",
+    args =
         json_pack("{s:s, s:s, s:o, s:s}", "name", arg_pos(&c->args, 0), "site", site ? site : "hub",
-                  "roles", ctl_words(arg_value(&c->args, "roles")), "public_key", public_key),
-        NULL);
+                  "roles", ctl_words(arg_value(&c->args, "roles")), "public_key", public_key);
+    /* Nothing but the configuration goes to standard output where that is to become a file. */
+    status = c->json || arg_flag(&c->args, "no-wait") || arg_value(&c->args, "config")
+                 ? ctl_command(c, "worker_enroll", args, NULL)
+                 : ctl_ask(c, "worker_enroll", args, &outcome);
     if (status != EXIT_DONE) /* the key stays: whether it was registered may be unknown */
         return status;
     return put_config(c, &e) < 0 ? ctl_fail(&e) : EXIT_DONE;

@@ -93,7 +93,7 @@ int ctl_print(struct ctl *c, json_t *rows, const struct column *columns, const c
     if (c->json)
         put_json(rows);
     else
-        render_table(rows, columns, &c->style, none, &out);
+        render_table(rows, columns, &c->style, c->filtered ? "nothing that matches" : none, &out);
     ctl_put(&out);
     json_decref(rows);
     return EXIT_DONE;
@@ -111,8 +111,10 @@ int ctl_list(struct ctl *c, const char *path, const struct column *columns, cons
 
 void ctl_filters(struct ctl *c, struct str *path, const char *const *names)
 {
-    for (; *names; names++)
+    for (; *names; names++) {
         path_add_list(path, *names, arg_value(&c->args, *names));
+        c->filtered |= arg_value(&c->args, *names) != NULL;
+    }
 }
 
 /* ---- commands ---------------------------------------------------------------------------------

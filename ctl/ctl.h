@@ -12,6 +12,7 @@ struct ctl {
     struct client *client;
     struct style style;
     bool json;
+    bool filtered; /* a filter was given: that nothing is listed says nothing of what there is */
 };
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };

@@ -116,6 +116,22 @@ BEGIN
                 PERFORM farm.bad_argument(format('%s: weight must be a number from 1 to 1000, and is not: %s', verb, left(written, 100)),
                                           'a repository of weight 3 gets three times the share of one of weight 1');
             END IF;
+        WHEN 'name', 'slug' THEN
+            IF verb IN ('site_add', 'worker_enroll', 'repo_add') AND (written !~ '^[a-z0-9]+([._-][a-z0-9]+)*$' OR length(written) > 63) THEN
+                PERFORM farm.bad_argument(format('%s: %s must be of lower-case letters and digits, with single ''.'', ''_'' or ''-'' between them, at most 63, and is not: %s', verb, arg, left(written, 100)));
+            END IF;
+        WHEN 'kind' THEN
+            IF written NOT IN ('hub', 'acp') THEN
+                PERFORM farm.bad_argument(format('%s: kind must be hub or acp, and is not: %s', verb, left(written, 100)));
+            END IF;
+        WHEN 'roles' THEN
+            IF EXISTS (SELECT FROM jsonb_array_elements_text(written::jsonb) r WHERE r NOT IN ('build', 'test', 'publish', 'mirror')) THEN
+                PERFORM farm.bad_argument(format('%s: roles are build, test, publish and mirror, and not: %s', verb,
+                                                 (SELECT left(string_agg(r, ', '), 100) FROM jsonb_array_elements_text(written::jsonb) r WHERE r NOT IN ('build', 'test', 'publish', 'mirror'))));
+            END IF;
+        WHEN 'slots' THEN PERFORM farm.number_or(arg, written, 'auto', 1, 1024);
+        WHEN 'workers' THEN PERFORM farm.number_or(arg, written, 'auto', 0, 10000);
+        WHEN 'min', 'max' THEN PERFORM farm.number_or(arg, written, 'none', 0, 10000);
         WHEN 'period' THEN PERFORM farm.check_duration(verb, arg, written, '1 second', '24 hours');
         WHEN 'file' THEN
             IF written !~ '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$' THEN
@@ -138,7 +154,7 @@ DECLARE
     written constant text := value #>> '{}';
     id bigint;
 BEGIN
-    IF (CASE kind WHEN 'bool' THEN type <> 'boolean' WHEN 'list' THEN type <> 'array' WHEN 'job' THEN type NOT IN ('number', 'string') ELSE type <> 'string' END)
+    IF (CASE kind WHEN 'bool' THEN type <> 'boolean' WHEN 'list' THEN type <> 'array' WHEN 'job' THEN type NOT IN ('number', 'string') WHEN 'text' THEN type NOT IN ('number', 'string') ELSE type <> 'string' END)
        OR (type = 'string' AND (length(written) NOT BETWEEN 1 AND 1000 OR written ~ '[\x01-\x1f\x7f]'))
        OR (type = 'array' AND (jsonb_array_length(value) NOT BETWEEN 1 AND 64
                                OR EXISTS (SELECT FROM jsonb_array_elements(value) e WHERE jsonb_typeof(e) <> 'string' OR length(e #>> '{}') NOT BETWEEN 1 AND 255))) THEN

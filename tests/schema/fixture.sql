@@ -163,3 +163,12 @@ SELECT t.do('repo_add', '{"url": "file:///srv/plant.git"}');
 SELECT t.do('repo_policy', '{"slug": "plant", "ref": "*"}');
 COMMIT;
 GRANT USAGE ON SCHEMA t, public TO PUBLIC;
+
+-- What submit_command answers: stored, or what is wrong.
+CREATE FUNCTION t.submit(verb text, args jsonb) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM dashboard.submit_command(verb, args, 'ann', 'unix:uid=0');
+    RETURN 'stored';
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN SQLERRM;
+END $$;

@@ -44,7 +44,7 @@ act "select t.push(t.plan('one', array[t.image('base', '1'), t.image('hmi', '1',
     "select t.ready(t.job('build:plant:gateway@main:amd64'))" \
     "select t.finish(t.claim(t.job('build:plant:gateway@main:amd64')), '{\"outcome\": \"failed\", \"class\": \"user\", \"code\": \"run-failed\", \"step\": \"RUN exit 7\", \"message\": \"exit status 7\", \"detail\": {\"tail\": [\"about to fail\", \"now\"]}}'::jsonb, 'failed')" \
     "select farm.worker_seen(array[t.worker('hub-1')], array[t.uuid(1)], array['connected'], array['{\"arch\": \"amd64\", \"slots\": 2, \"version\": \"1\"}'::jsonb])" \
-    "select farm.worker_seen(array[t.worker('hub-2')], array[t.uuid(2)], array['disconnected'], array['{}'::jsonb])" >/dev/null
+    "select farm.worker_seen(array[t.worker('hub-2')], array[t.uuid(2)], array[u], array['{}'::jsonb]) from unnest('{connected,disconnected}'::text[]) u" >/dev/null
 
 while read -r view filter words; do
     # shellcheck disable=SC2086
@@ -86,7 +86,7 @@ bf job list -n 2 --json
 [ "$(jq length <<<"$out")" = 2 ] || fail "-n 2 gave $(jq length <<<"$out")"
 bf job list --state nonsense
 ends 0
-prints '^no such job$'
+prints '^nothing that matches$'
 
 # ---- status ------------------------------------------------------------------------------------------------------------------
 
@@ -232,6 +232,7 @@ complains "public key" # of the farm: no scheduler has said it yet
 sql "insert into farm.setting values ('curve_public', rpad('f', 40, 'f'))"
 bf worker enroll edge --site acp-1 --roles mirror --key "$T/edge.key" --schedulers tcp://hub:1
 ends 0
+! grep -vE '^#|^[a-z_]+ = |^$' <<<"$out" || fail "more than the configuration is on standard output: $out"
 [ "$(stat -c %a "$T/edge.key")" = 600 ] || fail "the key has mode $(stat -c %a "$T/edge.key")"
 prints '^name = edge$'
 prints '^schedulers = tcp://hub:1$'

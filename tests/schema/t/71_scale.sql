@@ -25,9 +25,11 @@ SELECT farm.worker_seen(ARRAY[t.worker('hub-1')], ARRAY[NULL::uuid], '{connected
 SELECT is((SELECT slots FROM dashboard.workers WHERE name = 'hub-1'), 8, 'until it says more');
 SELECT is(t.do('worker_set', '{"name": "hub-1", "slots": "auto"}'), 'done', 'auto');
 SELECT is((SELECT slots_wanted FROM farm.load_workers() WHERE name = 'hub-1'), 0, 'is no number');
-SELECT is(t.do('worker_set', jsonb_build_object('name', 'hub-1', 'slots', s)), 'refused: slots must be a number from 1 to 1024, or auto, and is not: ' || s, 'slots ' || s)
+SELECT is(t.submit('worker_set', jsonb_build_object('name', 'hub-1', 'slots', s)), 'slots must be a number from 1 to 1024, or auto, and is not: ' || s, 'slots ' || s)
   FROM unnest('{0,1025,-1,many,1.5,99999999999999999999}'::text[]) s;
 SELECT is((SELECT slots FROM dashboard.workers WHERE name = 'hub-2'), 0, 'one that was never seen has none');
+SELECT farm.worker_seen(ARRAY[t.worker('hub-2')], ARRAY[NULL::uuid], '{disconnected}', '{NULL}'::jsonb[]);
+SELECT is((SELECT state FROM dashboard.workers WHERE name = 'hub-2'), 'never-seen', 'nor is it cut off for a leader that has never heard of it');
 SELECT is(t.do('worker_set', '{"name": "hub-2", "slots": "3"}'), 'done', 'set before it came');
 SELECT is((SELECT slots FROM dashboard.workers WHERE name = 'hub-2'), 0, 'it still has none');
 SELECT is(t.bad(), 0::bigint, 'never NULL');
@@ -50,7 +52,8 @@ SELECT is(t.do('site_scale', '{"name": "hub", "min": "4", "max": "3"}'), 'refuse
 SELECT is(t.do('site_scale', '{"name": "hub", "max": "0"}'), 'refused: the minimum of hub would be 1, above the maximum of 0', 'with those of before, too');
 SELECT is(t.do('site_scale', '{"name": "hub", "min": "none", "max": "0"}'), 'done', 'closed');
 SELECT is((SELECT max(workers) FROM dashboard.site_demand WHERE site = 'hub'), 0, 'no worker at all');
-SELECT is(t.do('site_scale', '{"name": "hub", "workers": "-3"}'), 'refused: workers must be a number from 0 to 10000, or auto, and is not: -3', 'no number');
+SELECT is(t.submit('worker_set', '{"name": "hub-1", "slots": -3}'), 'slots must be a number from 1 to 1024, or auto, and is not: -3', 'as a number, too');
+SELECT is(t.submit('site_scale', '{"name": "hub", "workers": "-3"}'), 'workers must be a number from 0 to 10000, or auto, and is not: -3', 'no number');
 SELECT results_eq($$SELECT scale_min, scale_max, scale_manual FROM dashboard.sites WHERE name = 'hub'$$, $$VALUES (0, 0, NULL::int)$$, 'what a site is set to');
 SELECT is(t.bad(), 0::bigint, 'never NULL');
 UPDATE farm.worker SET slots = NULL, revoked_at = now();
