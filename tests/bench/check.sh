@@ -17,6 +17,7 @@ check() {
     also core
     also logs
     say "all figures: $BENCH_OUT"
+    [ -z "$quick" ] || say "--quick: sizes of a smoke test, which say that all parts run; no figure of it means anything, and bounds fall short"
     "$here/bounds" "$BENCH_OUT" || failed=1
     exit $failed
 }

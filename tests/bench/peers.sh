@@ -17,7 +17,7 @@ peers_missing() {
 peers_prepare() {
     local part key cache=${BOOTFARM_TEST_CACHE:-/var/tmp/bootfarm-test} program
     for part in lib limit graphile node control; do
-        [ -d "$PEERS_FROM/$part" ] || peers_missing "the peers are missing: no folder $PEERS_FROM/$part (BENCH_PEERS names another place)"
+        [ -d "$PEERS_FROM/$part" ] || peers_missing "the peers are missing: no folder $PEERS_FROM/$part (BENCH_PEERS names another place). They are no part of this repository: what is asked of them is in tests/bench/peers.sh"
     done
     for program in npm python3 cc; do
         command -v "$program" >/dev/null || peers_missing "$program is missing: deploy/install-packages build test"
