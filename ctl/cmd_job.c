@@ -16,6 +16,8 @@ static int get_of_job(struct ctl *c, const char *prefix, const char *name, json_
 {
     BF_CLEANUP(str_release) struct str path = STR_INIT;
 
+    if (!*name)
+        return err_set(e, ERR_INPUT, "which job? its number or its name is needed");
     str_add(&path, prefix);
     path_segment(&path, name);
     if (client_get(c->client, path.p, row, e) == 0)

@@ -276,7 +276,7 @@ BEGIN
         y.reason := 'drained';
         y.text := format('%s %s', CASE cardinality(fit.closed) WHEN 1 THEN 'worker' ELSE 'workers' END, farm.some(fit.closed));
     ELSIF fit.free = 0 THEN
-        SELECT t.reason, concat_ws('; ', format('all %s slots of %s are taken', fit.slots, farm.some(fit.open_names)), t.text) INTO y.reason, y.text FROM farm.queue_text(j, q) t;
+        SELECT t.reason, concat_ws('; ', format(CASE fit.slots WHEN 1 THEN 'the one slot of %2$s is taken' ELSE 'all %s slots of %s are taken' END, fit.slots, farm.some(fit.open_names)), t.text) INTO y.reason, y.text FROM farm.queue_text(j, q) t;
         y.reason := coalesce(y.reason, 'busy');
     ELSIF j.reason = 'pressure' THEN
         y.reason := 'pressure';
