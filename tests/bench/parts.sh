@@ -52,6 +52,46 @@ checked_history() {
     is "select count(*) from farm.quarantine" 0 || fail "PostgreSQL refused rows"
 }
 
+# ---- floor -----------------------------------------------------------------------------------------------------------------------
+
+# What PostgreSQL needs for the four rows that a job writes, and for nothing else: no function, trigger, work order, network, scheduler or worker; 256
+# jobs a transaction, two sessions.
+floor() {
+    local t0 ns batch=256 rounds
+    rounds=$(((jobs + 2 * batch - 1) / (2 * batch)))
+    say "floor: the writes of $jobs jobs"
+    bench_fresh 1
+    fill "$jobs"
+    scheduler_stop
+    sql "create table bench.todo as
+             select row_number() over (order by j.id) - 1 as ord, j.id, j.image_arch_id, s.input_key, bench.digest('result') as digest, s.repository, s.serial
+               from farm.job_fixed j join farm.job_state s on s.id = j.id where s.state = 'ready';
+         create unique index on bench.todo (ord);
+         create sequence bench.batch minvalue 0;
+         alter table farm.job_state disable trigger all" >/dev/null
+    sql "vacuum analyze"
+    settle
+    cat >"$T/floor.sql" <<SQL
+select nextval('bench.batch') * $batch as at \gset
+update farm.job_state s set state = 'leased', attempts = 1, attempt_id = gen_random_uuid(), worker_id = 1, boot_id = gen_random_uuid(), term = 1, leased_at = now(), leased_seq = nextval('farm.event_seq')
+  from bench.todo i where i.ord between :at and :at + $batch - 1 and s.id = any (array[i.id]);
+begin;
+update farm.job_state s set state = 'succeeded', ended_at = now(), outcome = 'succeeded', next_state = 'succeeded', started_at = now(), finished_at = now(), finished_seq = nextval('farm.event_seq'), digest = i.digest
+  from bench.todo i where i.ord between :at and :at + $batch - 1 and s.id = any (array[i.id]);
+insert into farm.verdict (test_key, digest, passed, attempt_id)
+    select i.input_key, i.digest, true, '00000000-0000-4000-8000-000000000001' from bench.todo i where i.ord between :at and :at + $batch - 1 on conflict (test_key) do nothing;
+update farm.image_arch_state a set passing_digest = i.digest, passing_repository = i.repository, passing_serial = i.serial
+  from bench.todo i where i.ord between :at and :at + $batch - 1 and a.id = any (array[i.image_arch_id]);
+commit;
+SQL
+    t0=$(now_ns)
+    PGOPTIONS='-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off' "$PG_BIN/pgbench" -n -M prepared -j 1 -c 2 -t "$rounds" -f "$T/floor.sql" "$DB" >"$T/floor.out" 2>&1 || fail "$(cat "$T/floor.out")"
+    ns=$(($(now_ns) - t0))
+    is "select count(*) from farm.job_state where state = 'succeeded' and kind = 'test'" $((jobs + 1)) || fail "not all jobs were written"
+    emit "batch=$batch,c=2" floor_of_writes jobs/s "$(rate "$jobs" "$ns")"
+    bench_drop
+}
+
 # ---- e2e -------------------------------------------------------------------------------------------------------------------------
 
 # Each push is to a repository of its own. The planner is replaced by one that prints what it would have planned; all that the scheduler does about a
