@@ -1,5 +1,6 @@
 #include "ctl/status.h"
 #include "common/base/mem.h"
+#include "common/base/vec.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -265,18 +266,54 @@ static bool is_one_of(const char *word, const char *const *list)
 static const char *const bad_reasons[] = {"base",         "backoff",     "worker",        "drained",
                                           "disconnected", "quarantined", "mirror-failed", NULL};
 
-static void problem_image(const struct status *s, const json_t *image, struct str *out)
-{
-    const char *reason = member_text(image, "reason");
+/* Images that wait for the same thing: where a worker is gone there are hundreds of them. */
+struct waits {
+    char *text;
+    const char *first; /* name */
+    size_t n;
+};
+typedef VEC(struct waits) waits_vec;
 
-    if (is_failure(reason)) {
-        problem_failed(s, image, out);
-    } else if (is_one_of(reason, bad_reasons)) {
-        begin(out, "", member_text(image, "name"));
-        str_addf(out, "%s waits: ", member_text(image, "job_kind"));
-        add_parts(out, image, (const char *const[]){"reason", "detail"}, 2);
-        str_addch(out, '\n');
+static void note_wait(const json_t *image, waits_vec *all)
+{
+    struct str text = STR_INIT;
+
+    str_addf(&text, "%s waits: ", member_text(image, "job_kind"));
+    add_parts(&text, image, (const char *const[]){"reason", "detail"}, 2);
+    vec_for_each (i, all) {
+        if (strcmp(all->v[i].text, text.p) == 0) {
+            all->v[i].n++;
+            str_release(&text);
+            return;
+        }
     }
+    *vec_push(all) = (struct waits){str_steal(&text), member_text(image, "name"), 1};
+}
+
+static void problem_images(const struct status *s, struct str *out)
+{
+    waits_vec all = VEC_INIT;
+    size_t i;
+    json_t *image;
+
+    json_array_foreach(s->images, i, image)
+    {
+        const char *reason = member_text(image, "reason");
+
+        if (is_failure(reason))
+            problem_failed(s, image, out);
+        else if (is_one_of(reason, bad_reasons))
+            note_wait(image, &all);
+    }
+    vec_for_each (k, &all) {
+        str_add(out, "* ");
+        text_add_safe(out, all.v[k].first);
+        if (all.v[k].n > 1)
+            str_addf(out, " and %zu more", all.v[k].n - 1);
+        str_addf(out, ": %s\n", all.v[k].text);
+        free(all.v[k].text);
+    }
+    vec_release(&all);
 }
 
 static void problem_presence(const json_t *p, struct str *out)
@@ -323,7 +360,7 @@ void status_add_problems(const struct status *s, const struct style *style, stru
         str_add(&all, "* no scheduler leads; start bootfarm-scheduler\n");
     json_array_foreach(s->repositories, i, row) problem_repository(row, style, &all);
     json_array_foreach(s->errors, i, row) problem_definition(row, style, &all);
-    json_array_foreach(s->images, i, row) problem_image(s, row, &all);
+    problem_images(s, &all);
     json_array_foreach(s->presence, i, row) problem_presence(row, &all);
     json_array_foreach(s->workers, i, row) problem_worker(row, style, &all);
     json_array_foreach(s->quarantine, i, row) problem_refused(row, &all);

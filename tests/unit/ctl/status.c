@@ -168,3 +168,17 @@ Test(status, what_stands_still_says_why)
                      "* worker w: disconnected for 10s\n"
                      "* refused by PostgreSQL: finish: job 7: bad\n");
 }
+
+/* Where the only worker is gone, a farm of hundreds of images has one problem. */
+Test(status, what_waits_for_the_same_is_one_line)
+{
+    replace(
+        &s.images,
+        "[{\"name\": \"a\", \"reason\": \"worker\", \"job_kind\": \"test\", \"detail\": \"none\"},"
+        " {\"name\": \"b\", \"reason\": \"worker\", \"job_kind\": \"build\", \"detail\": \"none\"},"
+        " {\"name\": \"c\", \"reason\": \"worker\", \"job_kind\": \"test\", \"detail\": \"none\"},"
+        " {\"name\": \"d\", \"reason\": \"worker\", \"job_kind\": \"test\", \"detail\": "
+        "\"none\"}]");
+    cr_expect_str_eq(problems(), "\nProblems\n* a and 2 more: test waits: worker: none\n"
+                                 "* b: build waits: worker: none\n");
+}
