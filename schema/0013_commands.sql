@@ -105,8 +105,18 @@ CREATE FUNCTION farm.holds_secret(url text) RETURNS boolean LANGUAGE sql IMMUTAB
     SELECT url ~* 'https?://[^/?#]*@' OR url ~ '://[^/?#@]*:[^/?#]*@' OR (url !~ '://' AND url ~ '^[^/:@]+:[^/@]*@')
 $$;
 
+CREATE FUNCTION farm.is_slug(written text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM written::farm.slug;
+    RETURN true;
+EXCEPTION WHEN check_violation THEN
+    RETURN false;
+END $$;
+
 -- What goes beyond the kind of an argument.
 CREATE FUNCTION farm.check_value(verb text, arg text, written text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    others text;
 BEGIN
     CASE arg
         WHEN 'poll_every' THEN PERFORM farm.check_duration(verb, arg, written, '1 second', '7 days');
@@ -117,7 +127,7 @@ BEGIN
                                           'a repository of weight 3 gets three times the share of one of weight 1');
             END IF;
         WHEN 'name', 'slug' THEN
-            IF verb IN ('site_add', 'worker_enroll', 'repo_add') AND (written !~ '^[a-z0-9]+([._-][a-z0-9]+)*$' OR length(written) > 63) THEN
+            IF verb IN ('site_add', 'worker_enroll', 'repo_add') AND NOT farm.is_slug(written) THEN
                 PERFORM farm.bad_argument(format('%s: %s must be of lower-case letters and digits, with single ''.'', ''_'' or ''-'' between them, at most 63, and is not: %s', verb, arg, left(written, 100)));
             END IF;
         WHEN 'kind' THEN
@@ -125,9 +135,9 @@ BEGIN
                 PERFORM farm.bad_argument(format('%s: kind must be hub or acp, and is not: %s', verb, left(written, 100)));
             END IF;
         WHEN 'roles' THEN
-            IF EXISTS (SELECT FROM jsonb_array_elements_text(written::jsonb) r WHERE r NOT IN ('build', 'test', 'publish', 'mirror')) THEN
-                PERFORM farm.bad_argument(format('%s: roles are build, test, publish and mirror, and not: %s', verb,
-                                                 (SELECT left(string_agg(r, ', '), 100) FROM jsonb_array_elements_text(written::jsonb) r WHERE r NOT IN ('build', 'test', 'publish', 'mirror'))));
+            SELECT left(string_agg(r, ', '), 100) INTO others FROM jsonb_array_elements_text(written::jsonb) r WHERE r NOT IN ('build', 'test', 'publish', 'mirror');
+            IF others IS NOT NULL THEN
+                PERFORM farm.bad_argument(format('%s: roles are build, test, publish and mirror, and not: %s', verb, others));
             END IF;
         WHEN 'slots' THEN PERFORM farm.number_or(arg, written, 'auto', 1, 1024);
         WHEN 'workers' THEN PERFORM farm.number_or(arg, written, 'auto', 0, 10000);

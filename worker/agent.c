@@ -127,13 +127,14 @@ static void all_done(struct agent *g)
     g->env.done(g->env.arg);
 }
 
-/* A worker that ended without a word would be given jobs for the length of its lease. */
+/* A worker that ended without a word would be given jobs for the length of its lease. Orders that
+ * answer a Report renew that from when it was sent. */
 static void on_linger(uv_timer_t *t)
 {
     struct agent *g = t->data;
     bf_time waited = now_boot() - g->linger_since;
     bool sealed = stream_unsealed(g->env.stream) == 0 || waited > LINGER_MAX;
-    bool heard = g->heard || g->seen.last.term == 0 || waited > HEARD_MAX;
+    bool heard = g->lease.renewed >= g->drain_since || g->seen.last.term == 0 || waited > HEARD_MAX;
     if (sealed && heard)
         all_done(g);
 }

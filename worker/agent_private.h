@@ -18,7 +18,6 @@ struct agent {
     unsigned handles; /* timers not yet closed */
     bf_time linger_since, drain_since;
     bool draining, shutdown, done_told;
-    bool heard;   /* Orders have answered a Report that says `draining`: no others will come */
     bool drained; /* by the operator; for the log only */
 };
 

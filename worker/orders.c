@@ -263,8 +263,6 @@ bool agent_on_orders(struct agent *g, const wire_orders *o, const struct run_sen
     bool done = false;
     if (judge(g, &t->orders) && keep_term(g, o->term)) {
         bool first = g->seen.last.term != o->term;
-        g->heard |=
-            g->draining && o->echo_report && run_sent_when(sent, o->echo_report) >= g->drain_since;
         note_drained(g, o->drained);
         done = carry_out(t);
         if (first && done) /* the new leader counts on us once it has seen an echo */

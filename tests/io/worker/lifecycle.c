@@ -54,13 +54,19 @@ Test(lifecycle, sigterm_drains)
     daemon_teardown(&d);
 }
 
+/* It follows a leader, has nothing to do, and is told to end; nobody answers. */
+static void stop_idle(struct daemon *d)
+{
+    daemon_setup(d, "heartbeat = 60s\n");
+    hub_until(&d->hub, echoes_orders, NULL, "the echo of Orders");
+    d->hub.silent = true;
+    daemon_signal(d, SIGTERM);
+}
+
 Test(lifecycle, an_idle_worker_says_so_and_ends_once_that_is_answered)
 {
     struct daemon d;
-    daemon_setup(&d, "heartbeat = 60s\n");
-    hub_until(&d.hub, echoes_orders, NULL, "the echo of Orders");
-    d.hub.silent = true;
-    daemon_signal(&d, SIGTERM);
+    stop_idle(&d);
     hub_until(&d.hub, is_draining, NULL, "a report that says draining");
     cr_expect(d.running);
     hub_want(&d.hub, a, order_sh("succeed")); /* has crossed that report */
@@ -77,10 +83,7 @@ Test(lifecycle, an_idle_worker_says_so_and_ends_once_that_is_answered)
 Test(lifecycle, an_idle_worker_that_nobody_answers_ends_all_the_same)
 {
     struct daemon d;
-    daemon_setup(&d, "heartbeat = 60s\n");
-    hub_until(&d.hub, echoes_orders, NULL, "the echo of Orders");
-    d.hub.silent = true;
-    daemon_signal(&d, SIGTERM);
+    stop_idle(&d);
     daemon_wait(&d);
     cr_expect_eq(d.status, 0);
     daemon_teardown(&d);
