@@ -28,7 +28,9 @@ struct speaker {
     size_t route_len;
     struct id128 stepped_boot; /* of the newest Report that went through a turn */
     uint64_t stepped_seq;
+    uint64_t answered_seq; /* the Report that Orders have echoed last */
     bool dirty, queued;
+    bool met;  /* it has had Orders on this connection */
     bool down; /* the brain was told that the link does not work */
     bool draining;
     uint64_t owed; /* the first Report that says `draining`, until it is answered; 0: none */
@@ -212,6 +214,8 @@ static void send_orders(struct link *l, struct speaker *s)
         o.msg.echo_report = s->stepped_seq;
         if (send_frame(l, s, WIRE_ORDERS, &o.msg.base) == 0) {
             s->sent = clock_mono();
+            s->answered_seq = s->stepped_seq;
+            s->met = true;
             peer_sent(&s->peer, l->seq, s->sent);
         }
     }
@@ -246,8 +250,10 @@ void link_orders(struct link *l, int64_t worker)
     uv_idle_start(l->idle, on_idle);
 }
 
-/* Not every Report is answered at once: two sides that answer each other's answers would never
- * rest. A worker that is about to end waits for the answer, though. */
+/* Most Reports are answered with the next Orders that are sent anyway, or within seconds, many
+ * workers' at once: so idle ones cost a third less (each message on its own wakes two threads). Who
+ * waits for an answer gets it now: one that has none in this term or on this connection, since it
+ * follows nobody until then, and one that is about to end. */
 void link_answer(struct link *l, int64_t worker, struct id128 boot, uint64_t seq)
 {
     struct speaker *s = map_get(&l->speakers, (uint64_t)worker);
@@ -258,9 +264,14 @@ void link_answer(struct link *l, int64_t worker, struct id128 boot, uint64_t seq
     bool owed = s->owed && seq >= s->owed;
     if (owed)
         s->owed = 0;
-    if (!s->peer.orders_seq || !s->peer.echoed || owed ||
-        clock_mono() - s->sent >= ANSWER_AT_MOST_EVERY)
+    if (!s->met || !s->peer.echoed || owed)
         link_orders(l, worker);
+}
+
+static void answer_late(struct link *l, const struct speaker *s)
+{
+    if (s->answered_seq != s->stepped_seq && clock_mono() - s->sent >= ANSWER_AT_MOST_EVERY)
+        link_orders(l, s->peer.worker);
 }
 
 /* ---- receiving --------------------------------------------------------------------------------
@@ -368,6 +379,8 @@ static void on_message(struct link *l, int64_t worker, const char *user_id,
         return;
     }
     struct speaker *s = speaker_for(l, worker, user_id);
+    if (s->route_len != route->n || memcmp(s->route, route->p, route->n) != 0)
+        s->met = false;
     memcpy(s->route, route->p, route->n);
     s->route_len = route->n;
     switch (msg->type) {
@@ -432,6 +445,8 @@ static void check_speakers(struct link *l)
             *vec_push(&gone) = s->peer.worker;
         else if (peer_is_stale(&s->peer, l->cfg.lease, clock_mono()))
             set_down(l, s);
+        else
+            answer_late(l, s);
     }
     vec_for_each (i, &gone) {
         log_info("a worker's key is no longer enrolled", "worker",

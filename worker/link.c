@@ -16,6 +16,7 @@ struct peer {
     struct zsock *control, *log;
     const char *endpoint;
     bool up, log_up;
+    struct run_replies replies; /* to our Reports */
 };
 
 struct link {
@@ -27,13 +28,46 @@ struct link {
     size_t n;
     struct peer *leader; /* whose Orders were accepted last */
     char **control_endpoints, **log_endpoints;
-    uv_timer_t heartbeat, moment;
+    uv_timer_t heartbeat, moment, silence;
     bf_time hunt; /* heartbeat while nobody leads */
     unsigned handles;
     uint64_t seq;
     struct run_sent sent;
     bool alone; /* said that no scheduler can be reached */
 };
+
+/* ---- silence --------------------------------------------------------------------------------- */
+
+static void on_silence(uv_timer_t *t);
+
+/* The timer rings when the first link is to be made anew. */
+static void watch(struct link *l)
+{
+    bf_time at = INT64_MAX, now = now_boot();
+    for (size_t i = 0; i < l->n; i++)
+        at = run_renew_at(&l->peer[i].replies) < at ? run_renew_at(&l->peer[i].replies) : at;
+    if (at == INT64_MAX)
+        uv_timer_stop(&l->silence);
+    else
+        uv_timer_start(&l->silence, on_silence, at > now ? (uint64_t)((at - now) / BF_MSEC) + 1 : 1,
+                       0);
+}
+
+/* Both of its sockets: what has forgotten one connection has forgotten the other. */
+static void on_silence(uv_timer_t *t)
+{
+    struct link *l = t->data;
+    for (size_t i = 0; i < l->n; i++) {
+        struct peer *p = &l->peer[i];
+        if (run_renew_at(&p->replies) > now_boot())
+            continue;
+        log_warn("no answer: the link is made anew", "scheduler", p->endpoint);
+        run_unlinked(&p->replies, true);
+        zsock_renew(p->control);
+        zsock_renew(p->log);
+    }
+    watch(l);
+}
 
 /* ---- Reports --------------------------------------------------------------------------------- */
 
@@ -42,6 +76,7 @@ static void send_to(struct peer *p, const struct str *frame)
     struct err e = ERR_INIT;
     struct zpart part = {.p = frame->p, .n = frame->len};
     int rc = zsock_send(p->control, &part, 1, &e);
+    run_said(&p->replies, p->link->seq, now_boot());
     if (rc < 0)
         log_warn("report not sent", "scheduler", p->endpoint, "why", e.msg);
     else if (rc > 0)
@@ -60,6 +95,7 @@ static void report(struct link *l, struct peer *only)
         for (size_t i = 0; i < l->n; i++)
             if (l->peer[i].up && (only == NULL || only == &l->peer[i]))
                 send_to(&l->peer[i], &frame);
+    watch(l);
     str_release(&frame);
 }
 
@@ -138,16 +174,25 @@ static void unfollow(struct peer *p, bf_time hunt)
     arm_heartbeat(l);
 }
 
+static void answered(struct peer *p, uint64_t echo, bf_time lease)
+{
+    run_answered(&p->replies, echo, lease ? run_patience(lease) : 0, now_boot());
+    watch(p->link);
+}
+
 static void take_control(struct peer *p, const struct wire_msg *m)
 {
     struct link *l = p->link;
     switch (m->type) {
     case WIRE_ORDERS:
-        if (l->hooks.orders(l->hooks.arg, m->orders, &l->sent))
-            follow(p);
+        if (!l->hooks.orders(l->hooks.arg, m->orders, &l->sent))
+            return;
+        answered(p, m->orders->echo_report, (bf_time)m->orders->lease_ms * BF_MSEC);
+        follow(p);
         return;
     case WIRE_NOT_LEADER:
         l->hooks.not_leader(l->hooks.arg, m->not_leader->term);
+        answered(p, UINT64_MAX, 0);
         unfollow(p, RUN_HUNT_FIRST);
         return;
     case WIRE_REPORT:
@@ -200,10 +245,12 @@ static void on_link(void *arg, bool up)
     if (p->up != up)
         log_info(up ? "connected" : "disconnected", "scheduler", p->endpoint);
     p->up = up;
-    if (up)
+    if (up) {
         report(p->link, p);
-    else
-        unfollow(p, RUN_HUNT);
+        return;
+    }
+    run_unlinked(&p->replies, false);
+    unfollow(p, RUN_HUNT);
 }
 
 static void on_log_link(void *arg, bool up)
@@ -225,6 +272,14 @@ int link_send_log(void *link, const struct str *frame)
     if (rc < 0)
         log_warn("log not sent", "scheduler", l->leader->endpoint, "why", e.msg);
     return rc == 0 ? 0 : 1;
+}
+
+void link_renew_log(struct link *l)
+{
+    if (l->leader == NULL)
+        return;
+    log_warn("no answer to logs: the link is made anew", "scheduler", l->leader->endpoint);
+    zsock_renew(l->leader->log);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -295,6 +350,7 @@ int link_open(uv_loop_t *loop, const struct options *o, const struct link_hooks 
     l->log_endpoints = list_split(o->log_endpoints, MAX_ENDPOINTS, &n_log);
     add_timer(l, &l->heartbeat);
     add_timer(l, &l->moment);
+    add_timer(l, &l->silence);
     if (open_all(l, e)) {
         link_close(l);
         return -1;
@@ -319,4 +375,5 @@ void link_close(struct link *l)
     zloop_close(l->zloop);
     uv_close((uv_handle_t *)&l->heartbeat, on_closed);
     uv_close((uv_handle_t *)&l->moment, on_closed);
+    uv_close((uv_handle_t *)&l->silence, on_closed);
 }

@@ -3,7 +3,8 @@
  * Reports go to every scheduler whose handshake succeeded: at once when that happens, a moment
  * after something changed, and as a jittered heartbeat. Standbys answer NotLeader; while nobody
  * leads, the heart beats faster (after 250 ms, then slower until 3 s), so that a new leader is
- * found soon. Logs go to the one whose Orders were accepted last. */
+ * found soon. A link on which Reports stay without an answer is made anew
+ * (core/run.h). Logs go to the one whose Orders were accepted last. */
 #ifndef BF_WORKER_LINK_H
 #define BF_WORKER_LINK_H
 
@@ -33,6 +34,8 @@ int link_open(uv_loop_t *loop, const struct options *o, const struct link_hooks 
 void link_changed(struct link *l);
 /* stream_send_fn for the log socket in use. */
 int link_send_log(void *link, const struct str *frame);
+/* The log socket in use connects anew. */
+void link_renew_log(struct link *l);
 void link_close(struct link *l);
 
 #endif

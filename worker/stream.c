@@ -10,8 +10,7 @@
 #define PACE_FOLLOWED (50 * BF_MSEC) /* the same while somebody reads along */
 #define FIRST_CREDIT CHUNK           /* before the store has said anything */
 #define MOMENT_MS 25                 /* how long new bytes wait for more in any case */
-#define IDLE_MS 250           /* between looks while there is nothing to send, only to hear */
-#define SILENCE (20 * BF_SEC) /* without an acknowledgement: send again */
+#define IDLE_MS 250 /* between looks while there is nothing to send, only to hear */
 
 struct item {
     struct list node;
@@ -34,9 +33,10 @@ struct item {
 
 struct stream {
     uv_timer_t timer;
-    stream_send_fn *send;
-    void *arg;
+    struct stream_env env;
     bool up;
+    bf_time heard;    /* last acknowledgement of any log, or when the link came up */
+    bf_time patience; /* for the next one, while logs wait */
     struct list items;
     struct packer *packer;    /* while something is sent */
     unsigned char raw[CHUNK]; /* the chunk at hand */
@@ -45,11 +45,11 @@ struct stream {
 
 static void on_timer(uv_timer_t *t);
 
-struct stream *stream_new(uv_loop_t *loop, stream_send_fn *send, void *arg)
+struct stream *stream_new(uv_loop_t *loop, const struct stream_env *env)
 {
     struct stream *s = xcalloc(1, sizeof *s);
-    s->send = send;
-    s->arg = arg;
+    s->env = *env;
+    s->patience = env->silence;
     list_init(&s->items);
     BUG_ON(uv_timer_init(loop, &s->timer) != 0);
     s->timer.data = s;
@@ -110,6 +110,7 @@ void stream_link(struct stream *s, bool up)
     s->up = up;
     list_for_each (n, &s->items)
         rewind_item(container_of(n, struct item, node));
+    s->heard = now_boot();
     if (up)
         stream_wake(s);
     else
@@ -180,7 +181,7 @@ static int send_message(struct stream *s, enum wire_type type, const ProtobufCMe
     if (wire_encode(type, msg, &frame, &e))
         log_error("log message not sent", "why", e.msg);
     else
-        rc = s->send(s->arg, &frame);
+        rc = s->env.send(s->env.arg, &frame);
     str_release(&frame);
     return rc;
 }
@@ -286,9 +287,9 @@ static bool is_waiting(const struct item *it)
     return in_flight(it) > 0 || it->seal_sent;
 }
 
-static bool is_silent(const struct item *it)
+static bool is_silent(const struct stream *s, const struct item *it)
 {
-    return is_waiting(it) && now_boot() - it->heard > SILENCE;
+    return is_waiting(it) && now_boot() - it->heard > s->env.silence;
 }
 
 static bool has_unsent(const struct item *it)
@@ -334,17 +335,38 @@ static void send_later(struct stream *s)
     }
 }
 
+/* One log that is silent beside others is the store's affair. */
+static bool link_is_silent(const struct stream *s, bool silent)
+{
+    return silent && now_boot() - s->heard > s->patience;
+}
+
+static void renew(struct stream *s)
+{
+    if (s->patience < 16 * s->env.silence)
+        s->patience *= 2;
+    s->heard = now_boot();
+    s->env.renew(s->env.arg);
+}
+
 /* The timer runs while anything is unsent or unanswered; an idle worker has none. */
 static void on_timer(uv_timer_t *t)
 {
     struct stream *s = t->data;
+    bool silent = false;
     list_for_each (n, &s->items) {
         struct item *it = container_of(n, struct item, node);
-        if (it->unwanted && spool_ended(it->sp))
+        if (it->unwanted && spool_ended(it->sp)) {
             drop(it);
-        else if (is_silent(it))
+        } else if (is_silent(s, it)) {
             rewind_item(it);
+            silent = true;
+        }
     }
+    if (link_is_silent(s, silent))
+        renew(s);
+    if (!s->up)
+        return;
     pump(s);
     send_later(s);
 }
@@ -391,7 +413,8 @@ void stream_on_ack(struct stream *s, const wire_log_ack *ack)
         drop(it);
         return;
     }
-    it->heard = now_boot();
+    it->heard = s->heard = now_boot();
+    s->patience = s->env.silence;
     it->credit = ack->credit_bytes;
     it->followed = ack->followed;
     if (ack->stored != it->stored)

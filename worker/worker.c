@@ -72,6 +72,13 @@ static int send_log(void *arg, const struct str *frame)
     return w->link ? link_send_log(w->link, frame) : 1;
 }
 
+static void renew_log(void *arg)
+{
+    const struct worker *w = arg;
+    if (w->link)
+        link_renew_log(w->link);
+}
+
 static void on_changed(void *arg)
 {
     const struct worker *w = arg;
@@ -191,7 +198,9 @@ static int new_boot_id(struct id128 *id, struct err *e)
 
 static void open_stream(struct worker *w)
 {
-    w->stream = stream_new(w->loop, send_log, w);
+    struct stream_env env = {
+        .send = send_log, .renew = renew_log, .arg = w, .silence = STREAM_SILENCE};
+    w->stream = stream_new(w->loop, &env);
     for (struct spool *sp = spools_next(w->spools, NULL); sp != NULL;
          sp = spools_next(w->spools, sp))
         stream_add(w->stream, sp);

@@ -58,6 +58,9 @@ int zsock_open(struct zloop *z, const struct zsock_spec *spec, struct zsock **ou
 /* 0 sent; 1 would block, not connected, or peer unknown (nothing was sent); -1 error. A DEALER
  * keeps nothing for later: what was sent before the connection broke may be lost. */
 int zsock_send(struct zsock *s, const struct zpart *part, size_t n, struct err *e) BF_MUST_CHECK;
+/* Of a socket that connects and has `on_link`: ends its connection, which is said at once, and
+ * connects again. For one on which nothing comes any more though TCP finds no fault. */
+void zsock_renew(struct zsock *s);
 /* True: messages stay where they are (with each peer's backlog full, at the peer) until false. */
 void zsock_hold(struct zsock *s, bool hold);
 /* The endpoint really bound (resolves a wildcard port); valid until the socket is closed. */

@@ -12,11 +12,10 @@ enum { CURVE_OVERHEAD = 33 };
 
 /* Of all sockets, milliseconds and seconds. The handshake limit ends connections that say nothing;
  * keepalives tell the server of a client that went silent, and the time of retransmission (MAXRT)
- * of one that does not take what is sent: keepalives rest then. A proxy takes everything, so
- * heartbeats find a link that is cut behind one, before the worker's lease is over: only of the
- * side that connects, since a round trip costs the server's I/O thread, rare for the same reason
- * (they are a fifth of what 5,000 idle workers cost), and without a TTL, for which the server would
- * keep timers: libzmq walks all of them whenever one of thousands of clients says something. */
+ * of one that does not take what is sent: keepalives rest then. A proxy takes everything; who
+ * connects through one must see for himself that answers stay away, and call zsock_renew().
+ * libzmq's own heartbeats would be a fifth of what 5,000 idle workers cost, beside Reports that are
+ * answered anyway. */
 static const struct {
     int option, value;
 } common_options[] =
@@ -31,8 +30,8 @@ static const struct {
 },
   dealer_options[] = {
       {ZMQ_IMMEDIATE, 1}, /* nothing is queued for a peer that is not there */
-      {ZMQ_RECONNECT_IVL, 200},   {ZMQ_RECONNECT_IVL_MAX, 10000},
-      {ZMQ_HEARTBEAT_IVL, 20000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000},
+      {ZMQ_RECONNECT_IVL, 200},
+      {ZMQ_RECONNECT_IVL_MAX, 10000},
 };
 
 static int set_int(void *zmq, int option, int value)
@@ -111,6 +110,7 @@ static void on_retry(uv_timer_t *t)
     struct zsock *s = t->data;
 
     (void)zmq_disconnect(s->data.zmq, s->endpoint);
+    uv_timer_stop(t);
     if (zmq_connect(s->data.zmq, s->endpoint) < 0)
         uv_timer_start(t, on_retry, RETRY_MS, 0);
     zport_touch(&s->data);
@@ -386,6 +386,14 @@ bool zsock_work(struct zsock *s)
     bool messages = zport_take_news(&s->data) && receive_some(s);
 
     return events || messages;
+}
+
+/* libzmq says nothing of a connection that was taken from it. */
+void zsock_renew(struct zsock *s)
+{
+    BUG_ON(!s->monitor.zmq);
+    on_retry(&s->retry);
+    set_link(s, false);
 }
 
 void zsock_hold(struct zsock *s, bool hold)

@@ -114,6 +114,51 @@ bf_time run_fence_at(const struct run_lease *l)
     return l->kill && l->length > 0 ? l->renewed + l->length : INT64_MAX;
 }
 
+bf_time run_patience(bf_time lease)
+{
+    bf_time quarter = lease / 4;
+    if (quarter < RUN_PATIENCE_LEAST)
+        return RUN_PATIENCE_LEAST;
+    return quarter < RUN_PATIENCE_FIRST ? quarter : RUN_PATIENCE_FIRST;
+}
+
+void run_said(struct run_replies *r, uint64_t seq, bf_time now)
+{
+    r->said = seq;
+    if (r->asked != 0)
+        return;
+    r->asked = seq;
+    r->since = now;
+}
+
+/* What was sent after the answered ones waits from now on: never less than from when it was sent.
+ */
+void run_answered(struct run_replies *r, uint64_t echo, bf_time patience, bf_time now)
+{
+    if (r->asked == 0 || echo < r->asked)
+        return;
+    r->asked = echo < r->said ? echo + 1 : 0;
+    r->since = now;
+    r->patience = patience;
+}
+
+bf_time run_renew_at(const struct run_replies *r)
+{
+    if (r->asked == 0)
+        return INT64_MAX;
+    return r->since + (r->patience ? r->patience : RUN_PATIENCE_FIRST);
+}
+
+void run_unlinked(struct run_replies *r, bool renewed)
+{
+    r->asked = 0;
+    if (!renewed)
+        return;
+    r->patience = 2 * (r->patience ? r->patience : RUN_PATIENCE_FIRST);
+    if (r->patience > RUN_PATIENCE_MOST)
+        r->patience = RUN_PATIENCE_MOST;
+}
+
 bf_time run_hunt_next(bf_time hunt)
 {
     return hunt * 2 < RUN_HUNT ? hunt * 2 : RUN_HUNT;

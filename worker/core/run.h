@@ -122,6 +122,29 @@ bf_time run_sent_when(const struct run_sent *s, uint64_t seq);
 /* When to kill everything; INT64_MAX: never. */
 bf_time run_fence_at(const struct run_lease *l);
 
+/* Does the link to one scheduler still carry both ways? Each Report is answered within seconds, by
+ * Orders that echo it or by NotLeader; a connection that a proxy or a firewall has forgotten looks
+ * alive to TCP, and swallows Reports. A link whose oldest Report has waited for `patience` is made
+ * anew, before the lease is over: `patience` is a quarter of that. It doubles each time that a new
+ * link did not help, since a scheduler that hangs must not meet thousands of handshakes. */
+struct run_replies {
+    uint64_t said;  /* newest Report sent to it; 0: none */
+    uint64_t asked; /* oldest that it has not answered; 0: none */
+    bf_time since;  /* when that one began to wait */
+    bf_time patience;
+};
+#define RUN_PATIENCE_LEAST (5 * BF_SEC)
+#define RUN_PATIENCE_FIRST (15 * BF_SEC) /* while no lease was given */
+#define RUN_PATIENCE_MOST (2 * 60 * BF_SEC)
+bf_time run_patience(bf_time lease);
+void run_said(struct run_replies *r, uint64_t seq, bf_time now);
+/* All up to `echo`; UINT64_MAX: all. `patience`: from now on. */
+void run_answered(struct run_replies *r, uint64_t echo, bf_time patience, bf_time now);
+/* When the link is to be made anew; INT64_MAX: not as it stands. */
+bf_time run_renew_at(const struct run_replies *r);
+/* It is gone, by itself or because it was made anew (`renewed`): nothing is waited for. */
+void run_unlinked(struct run_replies *r, bool renewed);
+
 /* Heartbeat while nobody leads, first and then up to: whoever has just stepped down mostly leads
  * again within a second, and a standby may lead any second. */
 #define RUN_HUNT_FIRST (250 * BF_MSEC)

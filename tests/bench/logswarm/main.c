@@ -252,6 +252,11 @@ static void on_link(void *arg, bool up)
         begin(s);
 }
 
+static void renew(void *arg)
+{
+    zsock_renew(((struct node *)arg)->sock);
+}
+
 static int connect_node(struct swarm *s, struct node *n, struct err *e)
 {
     struct zsock_spec spec = {.type = ZMQ_DEALER,
@@ -270,7 +275,9 @@ static int connect_node(struct swarm *s, struct node *n, struct err *e)
         *vec_push(&s->zloops) = z;
     }
     s->want_up++;
-    n->stream = stream_new(&s->loop, send_frame, n);
+    n->stream = stream_new(
+        &s->loop, &(struct stream_env){
+                      .send = send_frame, .renew = renew, .arg = n, .silence = STREAM_SILENCE});
     return zsock_open(s->zloops.v[s->zloops.n - 1], &spec, &n->sock, e);
 }
 

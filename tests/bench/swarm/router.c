@@ -67,9 +67,8 @@ static const struct option router_options[] = {
 };
 
 static const struct option dealer_options[] = {
-    {ZMQ_IMMEDIATE, 1},         {ZMQ_RECONNECT_IVL, 200},       {ZMQ_RECONNECT_IVL_MAX, 10000},
-    {ZMQ_HEARTBEAT_IVL, 20000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000}, {ZMQ_RCVTIMEO, GIVE_UP_MS},
-    {ZMQ_SNDTIMEO, GIVE_UP_MS},
+    {ZMQ_IMMEDIATE, 1},         {ZMQ_RECONNECT_IVL, 200},   {ZMQ_RECONNECT_IVL_MAX, 10000},
+    {ZMQ_RCVTIMEO, GIVE_UP_MS}, {ZMQ_SNDTIMEO, GIVE_UP_MS},
 };
 
 static void set_options(void *zmq, const struct option *options, size_t n)

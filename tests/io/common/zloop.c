@@ -99,6 +99,25 @@ Test(zloop, a_link_comes_again_with_the_server)
     pair_release(&f);
 }
 
+Test(zloop, a_link_is_made_anew_and_its_old_end_is_not_told_later)
+{
+    struct pair f;
+
+    pair_up(&f);
+    zsock_renew(f.client.sock);
+    cr_expect_eq(f.client.down, 1, "said at once");
+    pair_run(&f, &f.client.up, 2);
+    cr_assert(send_text(f.client.sock, "again") == 0);
+    pair_run(&f, &f.server.got, 1);
+    for (int i = 0; i < 200; i++) {
+        cr_assert(send_text(f.client.sock, "and again") == 0);
+        pair_run(&f, &f.server.got, 2 + (unsigned)i);
+    }
+    cr_expect_eq(f.client.down, 1);
+    cr_expect_eq(f.client.up, 2);
+    pair_release(&f);
+}
+
 /* Many messages in flight in both directions, each answered from a callback. */
 Test(zloop, none_is_lost_under_load)
 {

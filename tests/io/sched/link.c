@@ -1,6 +1,8 @@
 /* The two sockets of a real scheduler, with workers that break the rules. */
 #include "hand.h"
 
+#include "common/base/clock.h"
+
 #include <criterion/criterion.h>
 
 static const Bootfarm__Assignment *wanted(const struct hand *w, size_t i)
@@ -260,6 +262,41 @@ Test(link, an_attempt_belongs_to_a_boot)
            id128_eq(wire_id(w.orders.orders->wanted[0]->attempt_id), attempt))
         hand_next_orders(&w);
     cr_assert(id128_eq(wire_id(w.orders.orders->boot_id), w.boot));
+    hand_close(&w);
+    hub_stop(&h);
+}
+
+/* Also the second of two in a row, which nothing follows; else a worker would take a link that
+ * works for a dead one. A new connection is answered at once. */
+Test(link, each_report_is_answered_though_nothing_has_changed)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    struct id128 attempt = hand_until_work(&w);
+    *vec_push(&w.running) = attempt;
+    hand_echo(&w);
+    hub_until_sql(&h, "select count(*) from farm.job where state = 'running'", "1");
+    for (int i = 0; i < 2; i++) {
+        hand_echo(&w);
+        hand_echo(&w);
+        uint64_t last = w.seq;
+        bf_time began = clock_mono();
+        while (w.orders.orders->echo_report < last)
+            uv_run(&h.loop, UV_RUN_ONCE);
+        cr_expect_eq(w.seq, last);
+        cr_expect_lt(clock_mono() - began, 5 * BF_SEC);
+    }
+    w.linked = false;
+    zsock_renew(w.control);
+    while (!w.linked)
+        uv_run(&h.loop, UV_RUN_ONCE);
+    hand_echo(&w);
+    bf_time began = clock_mono();
+    while (w.orders.orders->echo_report < w.seq)
+        uv_run(&h.loop, UV_RUN_ONCE);
+    cr_expect_lt(clock_mono() - began, 1900 * BF_MSEC, "not with the late ones");
     hand_close(&w);
     hub_stop(&h);
 }

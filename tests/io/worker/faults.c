@@ -265,6 +265,28 @@ Test(faults, a_partitioned_worker_fences_itself)
     daemon_teardown(&d);
 }
 
+/* A proxy that forgot the connection takes everything; only that the answers stay away shows it. */
+Test(faults, a_link_without_answers_is_made_anew_before_the_lease_is_over)
+{
+    struct daemon d;
+    daemon_setup(&d, "");
+    d.hub.lease_ms = 20000; /* so it waits for 5 s */
+    d.hub.kill_on_partition = true;
+    run_to_start(&d, a, order_sh("gate one; succeed"));
+    uint8_t route[sizeof d.hub.route];
+    size_t n = d.hub.route_len;
+    memcpy(route, d.hub.route, n);
+    d.hub.silent = true;
+    while (d.hub.route_len == n && memcmp(d.hub.route, route, n) == 0)
+        hub_next_report(&d.hub);
+    d.hub.silent = false; /* to the old connection nobody listens any more */
+    open_gate(&d, "one");
+    hub_until(&d.hub, hub_had_result, &a, "the result");
+    cr_expect_eq(hub_past_result(&d.hub, a)->outcome, BOOTFARM__OUTCOME__OUTCOME_SUCCEEDED);
+    cr_expect_str_eq(hub_log(&d.hub, a)->text.p, "");
+    daemon_teardown(&d);
+}
+
 Test(faults, orders_that_do_not_hear_the_worker_do_not_renew_its_lease)
 {
     struct daemon d;

@@ -313,3 +313,61 @@ Test(run, hunts_slower_and_slower)
     cr_expect_eq(at, RUN_HUNT);
     cr_expect_eq(run_hunt_next(at), RUN_HUNT);
 }
+
+/* ---- does the link carry both ways? ---------------------------------------------------------- */
+
+Test(replies, an_answered_link_is_left_alone)
+{
+    struct run_replies r = {0};
+    cr_expect_eq(run_renew_at(&r), INT64_MAX, "nothing was said");
+    run_said(&r, 1, 10 * BF_SEC);
+    cr_expect_eq(run_renew_at(&r), 10 * BF_SEC + RUN_PATIENCE_FIRST);
+    run_answered(&r, 1, run_patience(45 * BF_SEC), 11 * BF_SEC);
+    cr_expect_eq(run_renew_at(&r), INT64_MAX);
+    run_said(&r, 2, 20 * BF_SEC);
+    run_said(&r, 3, 25 * BF_SEC);
+    cr_expect_eq(run_renew_at(&r), 20 * BF_SEC + 45 * BF_SEC / 4, "of the oldest");
+}
+
+Test(replies, orders_that_have_not_heard_the_report_are_no_answer)
+{
+    struct run_replies r = {0};
+    run_said(&r, 7, 10 * BF_SEC);
+    run_answered(&r, 6, 5 * BF_SEC, 12 * BF_SEC);
+    cr_expect_eq(run_renew_at(&r), 10 * BF_SEC + RUN_PATIENCE_FIRST);
+    run_said(&r, 8, 13 * BF_SEC);
+    run_answered(&r, 7, 5 * BF_SEC, 14 * BF_SEC);
+    cr_expect_eq(run_renew_at(&r), 19 * BF_SEC, "the one after it waits");
+    run_answered(&r, UINT64_MAX, 5 * BF_SEC, 15 * BF_SEC);
+    cr_expect_eq(run_renew_at(&r), INT64_MAX);
+}
+
+Test(replies, each_vain_new_link_is_given_twice_the_time)
+{
+    struct run_replies r = {.patience = 6 * BF_SEC};
+    bf_time at = 0, expected = 6 * BF_SEC;
+    for (uint64_t seq = 1; seq < 9; seq++) {
+        run_said(&r, seq, at);
+        cr_expect_eq(run_renew_at(&r), at + expected);
+        at = run_renew_at(&r);
+        run_unlinked(&r, true);
+        cr_expect_eq(run_renew_at(&r), INT64_MAX, "until it is up");
+        expected = 2 * expected < RUN_PATIENCE_MOST ? 2 * expected : RUN_PATIENCE_MOST;
+    }
+    cr_expect_eq(expected, RUN_PATIENCE_MOST);
+    run_said(&r, 9, at);
+    run_answered(&r, 9, 6 * BF_SEC, at);
+    run_said(&r, 10, at);
+    cr_expect_eq(run_renew_at(&r), at + 6 * BF_SEC, "one answer is enough");
+    run_unlinked(&r, false);
+    run_said(&r, 11, at);
+    cr_expect_eq(run_renew_at(&r), at + 6 * BF_SEC, "a link that ended by itself says nothing");
+}
+
+Test(replies, a_dead_link_is_found_before_the_lease_is_over)
+{
+    const bf_time lease = 45 * BF_SEC, beat = 18 * BF_SEC; /* the defaults, at their latest */
+    cr_expect_lt(beat + run_patience(lease), lease - 10 * BF_SEC);
+    cr_expect_eq(run_patience(BF_SEC), RUN_PATIENCE_LEAST);
+    cr_expect_eq(run_patience(600 * BF_SEC), RUN_PATIENCE_FIRST);
+}

@@ -1,10 +1,13 @@
 /* The stream against a store in memory that keeps its side of the protocol. */
 #include "worker/stream.h"
+#include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "tests/unit/worker/tmp.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <zstd.h>
+
+#define SILENCE (300 * BF_MSEC)
 
 static struct err e;
 
@@ -28,6 +31,8 @@ struct bench {
     uv_timer_t answer; /* acknowledgements come from the loop, not from within send */
     bool owe;
     struct id128 id;
+    unsigned renewed;
+    bf_time renewed_at[8];
 };
 
 static void take_chunk(struct store *st, const wire_log_chunk *c)
@@ -90,6 +95,21 @@ static void on_answer(uv_timer_t *t)
     stream_on_ack(b->stream, &a);
 }
 
+static void renew(void *arg)
+{
+    struct bench *b = arg;
+    b->renewed_at[b->renewed++ % 8] = clock_mono();
+    stream_link(b->stream, false);
+    stream_link(b->stream, true);
+}
+
+static struct stream *open_stream(struct bench *b)
+{
+    return stream_new(
+        &b->loop,
+        &(struct stream_env){.send = send_frame, .renew = renew, .arg = b, .silence = SILENCE});
+}
+
 static void bench_open(struct bench *b, uint64_t head, uint64_t tail)
 {
     const struct spool_caps caps = {.head = head, .tail = tail, .total = 1u << 30};
@@ -98,7 +118,7 @@ static void bench_open(struct bench *b, uint64_t head, uint64_t tail)
     tmp_make(&b->t);
     cr_assert_eq(uv_loop_init(&b->loop), 0);
     cr_assert_eq(spools_open(tmp_path(&b->t, "spool"), &caps, &b->spools, &e), 0);
-    b->stream = stream_new(&b->loop, send_frame, b);
+    b->stream = open_stream(b);
     uv_timer_init(&b->loop, &b->answer);
     b->answer.data = b;
     uv_timer_start(&b->answer, on_answer, 1, 1);
@@ -301,7 +321,7 @@ Test(stream, a_restarted_daemon_goes_on_where_the_store_is)
     uv_run(&b.loop, UV_RUN_NOWAIT);
     spools_close(b.spools);
     cr_assert_eq(spools_open(tmp_path(&b.t, "spool"), &caps, &b.spools, &e), 0);
-    b.stream = stream_new(&b.loop, send_frame, &b);
+    b.stream = open_stream(&b);
     sp = spools_next(b.spools, NULL);
     cr_assert_not_null(sp);
     stream_add(b.stream, sp);
@@ -399,5 +419,28 @@ Test(stream, a_seal_that_is_not_given_is_sent_for_what_is_left)
     cr_expect_eq(b.store.sealed_stored, 100);
     cr_expect_eq(b.store.sealed_length, length);
     spool_end(other);
+    bench_close(&b);
+}
+
+/* A proxy that forgot the connection takes everything and says nothing. */
+Test(stream, a_link_that_swallows_logs_is_made_anew_ever_more_rarely)
+{
+    struct bench b;
+    bench_open(&b, 1u << 20, 1u << 20);
+    struct spool *sp = new_log(&b);
+    b.store.dead = true;
+    stream_link(b.stream, true);
+    write_lines(sp, 0, 1000);
+    stream_wake(b.stream);
+    while (b.renewed < 3)
+        uv_run(&b.loop, UV_RUN_ONCE);
+    cr_expect_geq(b.renewed_at[1] - b.renewed_at[0], 2 * SILENCE);
+    cr_expect_geq(b.renewed_at[2] - b.renewed_at[1], 4 * SILENCE);
+    b.store.dead = false;
+    spool_end(sp);
+    stream_wake(b.stream);
+    until_empty(&b);
+    expect_truthful_seal(&b);
+    cr_expect_eq(b.renewed, 3);
     bench_close(&b);
 }
