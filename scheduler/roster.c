@@ -30,6 +30,8 @@ struct roster {
     struct members now;
     int64_t mark;     /* of what was loaded last */
     unsigned version; /* how often that was */
+    void (*ready)(void *arg);
+    void *arg;
     bool loaded, loading, again;
     bf_time complained; /* strangers must not fill our log */
 };
@@ -71,6 +73,7 @@ static void on_loaded(void *arg, const struct db_reply *reply)
         r->version++;
         r->mark = st_read_i64(reply->result[0]);
         st_each_key(reply->result[1], take_key, &r->now);
+        r->ready(r->arg);
     } else if (reply->end == DB_REFUSED) {
         log_error("cannot load the workers' keys", "error", reply->message);
     }
@@ -123,8 +126,6 @@ const char *roster_zap(void *roster, const char *public_key, const char *address
 {
     struct roster *r = roster;
     const struct member *m = smap_get(&r->now.by_key, public_key);
-    if (!r->loaded)
-        return zap_later;
     if (m && !m->revoked)
         return m->user_id;
     if (clock_mono() - r->complained < BF_SEC)
@@ -156,10 +157,12 @@ const char *roster_name(const struct roster *r, int64_t worker)
     return m ? m->name : "?";
 }
 
-struct roster *roster_new(uv_loop_t *loop, struct db *db)
+struct roster *roster_new(uv_loop_t *loop, struct db *db, void (*ready)(void *arg), void *arg)
 {
     struct roster *r = xcalloc(1, sizeof *r);
     r->db = db;
+    r->ready = ready;
+    r->arg = arg;
     r->timer = timer_new(loop, r);
     uv_timer_start(r->timer, on_timer, EVERY_MS, EVERY_MS);
     return r;

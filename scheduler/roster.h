@@ -1,9 +1,9 @@
 /* roster.h - which CURVE keys may speak, and for which worker: the allow-list of both sockets.
  *
- * Fail closed: before the first load nobody is let in (they may come again), nor is an unknown or
- * revoked key. ZeroMQ asks only at the handshake, so every message is checked again with the user
- * id that the handshake attached ("WORKER KEY"): a key that is revoked or replaced is dead for live
- * sessions, too, as soon as the list is loaded again. */
+ * Fail closed: nobody is let in before the first load, nor is an unknown or revoked key. ZeroMQ
+ * asks only at the handshake, so every message is checked again with the user id that the handshake
+ * attached ("WORKER KEY"): a key that is revoked or replaced is dead for live sessions, too, as
+ * soon as the list is loaded again. */
 #ifndef BF_ROSTER_H
 #define BF_ROSTER_H
 
@@ -13,8 +13,8 @@
 struct roster; /* opaque */
 
 /* Loads over `db` when it comes up (roster_db_up), on roster_refresh, and when it differs, for
- * which it is looked at every few seconds. */
-struct roster *roster_new(uv_loop_t *loop, struct db *db);
+ * which it is looked at every few seconds. `ready`: after each load. */
+struct roster *roster_new(uv_loop_t *loop, struct db *db, void (*ready)(void *arg), void *arg);
 void roster_db_up(struct roster *r, bool up);
 void roster_refresh(struct roster *r);
 /* A zap_cb. */

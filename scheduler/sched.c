@@ -339,10 +339,15 @@ static int open_databases(uv_loop_t *loop, struct sched *s, struct err *e)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+static void on_roster(void *arg)
+{
+    zloop_hold_zap(((struct sched *)arg)->z, false);
+}
+
 static void make_farm(uv_loop_t *loop, struct sched *s)
 {
     const struct options *o = s->opt;
-    s->roster = roster_new(loop, s->ctl);
+    s->roster = roster_new(loop, s->ctl, on_roster, s);
     s->lead =
         lead_new(loop, s->ctl,
                  &(struct lead_config){
@@ -406,6 +411,7 @@ static int open_sockets(uv_loop_t *loop, struct sched *s, struct err *e)
     s->z = zloop_new(loop, e);
     if (!s->z || zloop_set_zap(s->z, roster_zap, s->roster, e))
         return -1;
+    zloop_hold_zap(s->z, true); /* until the roster is there */
     if (link_open(loop, s->z, s->roster, s->farm,
                   &(struct link_config){.endpoint = s->opt->listen,
                                         .secret_key = s->secret_key,

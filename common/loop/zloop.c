@@ -9,6 +9,7 @@
 #include "common/loop/zloop_port.h"
 #include "common/loop/zsock.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <zmq.h>
 
 enum { ROUNDS = 16 };
@@ -41,8 +42,12 @@ void zloop_handle_gone(struct zloop *z, struct zsock *owner)
 static void on_port_closed(uv_handle_t *handle)
 {
     struct zport *p = handle->data;
+    struct zloop *z = p->z;
+    struct zsock *owner = p->owner;
 
-    zloop_handle_gone(p->z, p->owner);
+    if (!owner)
+        free(p);
+    zloop_handle_gone(z, owner);
 }
 
 void zport_touch(struct zport *p)
@@ -56,6 +61,14 @@ bool zport_take_news(struct zport *p)
 
     p->news = false;
     return news;
+}
+
+void zport_look(struct zport *p)
+{
+    int events;
+    size_t len = sizeof events;
+
+    (void)zmq_getsockopt(p->zmq, ZMQ_EVENTS, &events, &len);
 }
 
 static bool work(struct zloop *z);
@@ -168,7 +181,7 @@ void zloop_close(struct zloop *z)
         return;
     list_for_each (it, &z->socks)
         zsock_close(container_of(it, struct zsock, link));
-    zport_close(&z->zap); /* last: without it libzmq lets everybody in */
+    zap_close(z);
     z->closing = true;
     uv_close((uv_handle_t *)&z->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&z->idle, on_handle_closed);

@@ -24,10 +24,9 @@ struct zpart {
 typedef void zsock_recv_cb(void *arg, const struct zpart *part, size_t n, const char *user_id);
 
 /* ZAP (RFC 27): is this CURVE public key (Z85, 40 characters) known? Returns the user id to attach
- * (copied at once), NULL to refuse, or zap_later: nobody knows yet, so the connection is closed
- * without a word and the client comes again as after any lost connection. */
+ * (copied at once), or NULL to refuse, after which libzmq's client gives up and ours comes again.
+ */
 typedef const char *zap_cb(void *arg, const char *public_key, const char *address);
-extern const char zap_later[];
 
 struct zsock_spec {
     int type;             /* ZMQ_ROUTER or ZMQ_DEALER */
@@ -50,9 +49,11 @@ struct zsock_spec {
 };
 
 struct zloop *zloop_new(uv_loop_t *loop, struct err *e) BF_MUST_CHECK;
-/* Must be called before the first CURVE server socket, which cannot be opened without it: libzmq
- * would let everybody in. */
+/* Must be called before the first CURVE server socket, which cannot be opened without it. */
 int zloop_set_zap(struct zloop *z, zap_cb *cb, void *arg, struct err *e) BF_MUST_CHECK;
+/* True: nobody is asked about; who connects waits in the handshake (10 s, then it comes again)
+ * until false. */
+void zloop_hold_zap(struct zloop *z, bool hold);
 int zsock_open(struct zloop *z, const struct zsock_spec *spec, struct zsock **out,
                struct err *e) BF_MUST_CHECK;
 /* 0 sent; 1 would block, not connected, or peer unknown (nothing was sent); -1 error. A DEALER

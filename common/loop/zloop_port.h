@@ -18,7 +18,11 @@ struct zloop {
     uv_loop_t *loop;
     void *ctx;
     struct list socks;
-    struct zport zap;
+    struct zport *zap;     /* the authenticator; NULL: none */
+    struct zport *zap_old; /* the one before, until nobody can ask it any more; NULL: none */
+    unsigned zap_asked;    /* since `zap` was opened */
+    bool zap_held;
+    uv_timer_t zap_timer; /* the end of `zap_old` */
     zap_cb *zap_cb;
     void *zap_arg;
     uv_prepare_t prepare; /* work() before the loop sleeps, when there is news */
@@ -36,11 +40,15 @@ void zport_open(struct zport *p, struct zloop *z, struct zsock *owner, void *zmq
 void zport_touch(struct zport *p);
 /* Must it be asked? Not again, until it is touched. */
 bool zport_take_news(struct zport *p);
-/* Closes it; zloop.c frees the owner when the handle is gone. */
+/* Makes libzmq look at its own news. It may put that off by a millisecond when one sends; and a
+ * descriptor whose news nobody takes stays readable, so that the loop never sleeps. */
+void zport_look(struct zport *p);
+/* Closes it; when the handle is gone zloop.c frees the owner, and a port without one itself. */
 void zport_close(struct zport *p);
 /* One handle of the loop, counted in z->handles, is closed; of `owner` where it is not NULL. */
 void zloop_handle_gone(struct zloop *z, struct zsock *owner);
 /* Answers what is asked. true: something was. */
 bool zap_work(struct zloop *z);
+void zap_close(struct zloop *z); /* last: then nobody is let in */
 
 #endif

@@ -10,8 +10,6 @@ const char *know_client(void *arg, const char *public_key, const char *address)
     f->asked++;
     if (f->asked <= f->refuse)
         return NULL;
-    if (f->asked <= f->put_off)
-        return zap_later;
     cr_expect_str_eq(address, "127.0.0.1");
     return strcmp(public_key, f->client_public) == 0 ? "worker-1" : NULL;
 }

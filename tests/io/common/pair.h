@@ -21,7 +21,7 @@ struct pair {
     struct end server, client;
     char server_public[41], server_secret[41], client_public[41], client_secret[41];
     unsigned asked;
-    unsigned refuse, put_off; /* the authenticator says no, or zap_later, so many times first */
+    unsigned refuse; /* the authenticator says no so many times first */
 };
 
 /* A loop, a zloop with an authenticator that knows the client's key, and two key pairs. */
