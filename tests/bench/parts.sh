@@ -54,15 +54,43 @@ checked_history() {
 
 # ---- floor -----------------------------------------------------------------------------------------------------------------------
 
-# What PostgreSQL needs for the four rows that a job writes, and for nothing else: no function, trigger, work order, network, scheduler or worker; 256
-# jobs a transaction, two sessions.
+# What PostgreSQL needs for the rows alone: no function, trigger, work order, network, scheduler or worker; two sessions. First those that a plan
+# inserts, then the four that a job writes when it runs.
 floor() {
-    local t0 ns batch=256 rounds
-    rounds=$(((jobs + 2 * batch - 1) / (2 * batch)))
-    say "floor: the writes of $jobs jobs"
     bench_fresh 1
     fill "$jobs"
     scheduler_stop
+    floor_of_a_plan
+    floor_of_a_job
+    emit "c=2" floor_of_stream jobs/s "$(calc "1 / (1 / $PLAN_RATE + 1 / $JOB_RATE)")"
+    bench_drop
+}
+
+# The same rows once more, into empty tables with the same indexes, 1,000 images a transaction: each a build, which is skipped, and a test. Sets PLAN_RATE.
+floor_of_a_plan() {
+    local t0 pieces=$(((jobs + 999) / 1000 / 2 * 2))
+    [ "$pieces" -gt 0 ] || pieces=2
+    say "floor: the inserts of $jobs images"
+    {
+        printf 'select nextval(%s) as b \\gset\nbegin;\n' "'bench.piece'"
+        sql "create sequence bench.piece minvalue 0; select bench.pieces($pieces)"
+        echo 'commit;'
+    } >"$T/floor.sql"
+    sql "vacuum analyze"
+    settle
+    t0=$(now_ns)
+    "$PG_BIN/pgbench" -n -M prepared -j 1 -c 2 -t $((pieces / 2)) -f "$T/floor.sql" "$DB" >"$T/floor.out" 2>&1 || fail "$(cat "$T/floor.out")"
+    PLAN_RATE=$(rate "$jobs" $(($(now_ns) - t0)))
+    is "select (select count(*) from bench.to_job_state) = (select count(*) from farm.job_state) and (select count(*) from bench.to_spec) = (select count(*) from farm.spec)" t ||
+        fail "not all rows were inserted"
+    emit "push=1000,c=2" floor_of_inserts jobs/s "$PLAN_RATE"
+}
+
+# 256 jobs a transaction. Sets JOB_RATE.
+floor_of_a_job() {
+    local t0 batch=256 rounds
+    rounds=$(((jobs + 2 * batch - 1) / (2 * batch)))
+    say "floor: the writes of $jobs jobs"
     sql "create table bench.todo as
              select row_number() over (order by j.id) - 1 as ord, j.id, j.image_arch_id, s.input_key, bench.digest('result') as digest, s.repository, s.serial
                from farm.job_fixed j join farm.job_state s on s.id = j.id where s.state = 'ready';
@@ -86,10 +114,9 @@ commit;
 SQL
     t0=$(now_ns)
     PGOPTIONS='-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off' "$PG_BIN/pgbench" -n -M prepared -j 1 -c 2 -t "$rounds" -f "$T/floor.sql" "$DB" >"$T/floor.out" 2>&1 || fail "$(cat "$T/floor.out")"
-    ns=$(($(now_ns) - t0))
+    JOB_RATE=$(rate "$jobs" $(($(now_ns) - t0)))
     is "select count(*) from farm.job_state where state = 'succeeded' and kind = 'test'" $((jobs + 1)) || fail "not all jobs were written"
-    emit "batch=$batch,c=2" floor_of_writes jobs/s "$(rate "$jobs" "$ns")"
-    bench_drop
+    emit "batch=$batch,c=2" floor_of_writes jobs/s "$JOB_RATE"
 }
 
 # ---- e2e -------------------------------------------------------------------------------------------------------------------------
