@@ -91,15 +91,15 @@ CREATE FUNCTION bench.push(n int) RETURNS void LANGUAGE sql AS $$
     SELECT dashboard.submit_command('repo_sync', jsonb_build_object('slug', 'push-' || g), 'bench', 'tests/bench') FROM generate_series(1, n) g
 $$;
 
--- For the floor: what the farm's images and jobs have inserted, in as many pieces, and empty tables with the same indexes to insert it again; no
--- trigger, no foreign key. Returns the statements of piece :b for pgbench.
-CREATE FUNCTION bench.pieces(n int) RETURNS text LANGUAGE plpgsql AS $$
+-- For the floor: the rows of some of the farm's tables, in as many pieces, and empty tables with the same indexes to insert them again; no trigger, no
+-- foreign key. Returns the statements of piece :b for pgbench.
+CREATE FUNCTION bench.pieces(names text[], n int) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     name text;
     cols text;
     script text := '';
 BEGIN
-    FOREACH name IN ARRAY '{image,spec,image_arch_plan,image_arch_state,provided,job_fixed,job_state,event_log}'::text[] LOOP
+    FOREACH name IN ARRAY names LOOP
         SELECT string_agg(quote_ident(c.column_name), ', ' ORDER BY c.ordinal_position) INTO cols
           FROM information_schema.columns c WHERE c.table_schema = 'farm' AND c.table_name = name AND c.is_generated = 'NEVER';
         EXECUTE format('CREATE TABLE bench.from_%1$s AS SELECT %2$s, (row_number() OVER () - 1) * %3$s / count(*) OVER () AS piece FROM farm.%1$s', name, cols, n);

@@ -55,12 +55,12 @@ checked_history() {
 # ---- floor -----------------------------------------------------------------------------------------------------------------------
 
 # What PostgreSQL needs for the rows alone: no function, trigger, work order, network, scheduler or worker; two sessions. First those that a plan
-# inserts; then, in another database that has not grown by them, the four that a job writes when it runs.
+# inserts; then, each in a database that has not grown by them, the four that a job writes when it runs, and those of a single job from its command on.
 floor() {
     local part
-    for part in floor_of_a_plan floor_of_a_job; do
+    for part in floor_of_a_plan floor_of_a_job floor_of_a_start; do
         bench_fresh 1
-        fill "$jobs"
+        fill "$([ "$part" = floor_of_a_start ] && echo "$single" || echo "$jobs")"
         scheduler_stop
         $part
     done
@@ -75,7 +75,7 @@ floor_of_a_plan() {
     say "floor: the inserts of $jobs images"
     {
         printf 'select nextval(%s) as b \\gset\nbegin;\n' "'bench.piece'"
-        sql "create sequence bench.piece minvalue 0; select bench.pieces($pieces)"
+        sql "create sequence bench.piece minvalue 0; select bench.pieces('{image,spec,image_arch_plan,image_arch_state,provided,job_fixed,job_state,event_log}', $pieces)"
         echo 'commit;'
     } >"$T/floor.sql"
     sql "vacuum analyze"
@@ -86,6 +86,29 @@ floor_of_a_plan() {
     is "select (select count(*) from bench.to_job_state) = (select count(*) from farm.job_state) and (select count(*) from bench.to_spec) = (select count(*) from farm.spec)" t ||
         fail "not all rows were inserted"
     emit "push=1000,c=2" floor_of_inserts jobs/s "$PLAN_RATE"
+}
+
+# One session, two transactions: the command, with a NOTIFY; its end, the job, its state and its event, in one pipeline.
+floor_of_a_start() {
+    say "floor: the rows of $single single jobs"
+    sql "alter table farm.command disable trigger all" >/dev/null
+    {
+        cat <<'SQL'
+\set b :b + 1
+with c as (insert into farm.command (verb, args, who, source) values ('test', '{"image": "an-image", "ref": "main"}', 'bench', 'tests/bench') returning id) select id, pg_notify('bench', '') from c \gset
+\startpipeline
+begin;
+update farm.command set state = 'done', outcome = '{}', ended_at = now() where id = :id;
+SQL
+        sql "select bench.pieces('{job_fixed,job_state,event_log}', (select count(*)::int from farm.job_state))" # one row each
+        printf 'commit;\n\\endpipeline\n'
+    } >"$T/floor.sql"
+    sql "vacuum analyze"
+    settle
+    (cd "$T" && "$PG_BIN/pgbench" -n -M prepared -c 1 -t "$single" -D b=-1 -l --log-prefix=start -f floor.sql "$DB" >floor.out 2>&1) || fail "$(grep -m 1 -i error "$T/floor.out")"
+    is "select count(*) from bench.to_job_state" "$single" || fail "not all rows were inserted"
+    awk '{ print $3 / 1000 }' "$T"/start.* | sort -g >"$T/latency"
+    emit "c=1" floor_of_start_p50 ms "$(quantile 0.5)"
 }
 
 # 256 jobs a transaction. Sets JOB_RATE.
