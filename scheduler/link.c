@@ -333,6 +333,13 @@ static void set_down(struct link *l, struct speaker *s)
     farm_link_down(l->farm, s->peer.worker);
 }
 
+static void send_not_leader(struct link *l, const struct speaker *s)
+{
+    wire_not_leader msg = BOOTFARM__NOT_LEADER__INIT;
+    msg.term = (uint64_t)l->known;
+    (void)send_frame(l, s, WIRE_NOT_LEADER, &msg.base);
+}
+
 static void take_report(struct link *l, struct speaker *s, struct wire_msg *msg)
 {
     const wire_report *m = msg->report;
@@ -346,6 +353,8 @@ static void take_report(struct link *l, struct speaker *s, struct wire_msg *msg)
         s->draining = m->draining;
         take_listed(l, s, m);
         farm_report(l->farm, s->peer.worker, msg, s->peer.echoed);
+        if (!farm_is_on(l->farm)) /* a large farm takes its time to load: it must not seem dead */
+            send_not_leader(l, s);
         break;
     case PEER_STALE: /* go on sending, so that an echo can catch up */
         set_down(l, s);
@@ -355,13 +364,6 @@ static void take_report(struct link *l, struct speaker *s, struct wire_msg *msg)
     case PEER_DROP:
         break;
     }
-}
-
-static void send_not_leader(struct link *l, const struct speaker *s)
-{
-    wire_not_leader msg = BOOTFARM__NOT_LEADER__INIT;
-    msg.term = (uint64_t)l->known;
-    (void)send_frame(l, s, WIRE_NOT_LEADER, &msg.base);
 }
 
 static void answer_not_leader(struct link *l, const struct zpart *route)

@@ -162,6 +162,7 @@ static void on_control(void *arg, const struct zpart *part, size_t n, const char
     cr_assert_eq(n, 1);
     cr_assert_eq(wire_decode(WIRE_CONTROL_TO_WORKER, part[0].p, part[0].n, &m, &e), 0, "%s", e.msg);
     if (m.type != WIRE_ORDERS) {
+        w->n_not_leader++;
         wire_release(&m);
         return;
     }

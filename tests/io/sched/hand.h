@@ -39,7 +39,7 @@ struct hand {
     struct id128 boot;
     uint64_t seq;
     struct wire_msg orders; /* newest; type 0: none */
-    unsigned n_orders, n_acks;
+    unsigned n_orders, n_not_leader, n_acks;
     wire_log_ack ack; /* newest; without its attempt */
     VEC(struct id128) running;
     struct id128 result; /* none: no result */

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static const Bootfarm__Assignment *wanted(const struct hand *w, size_t i)
 {
@@ -143,6 +144,47 @@ Test(link, a_restarted_scheduler_sends_an_order_that_never_arrived)
     cr_assert_gt(wanted(&w, 0)->order.len, 0, "read again from PostgreSQL");
     hand_close(&w);
     hub_stop(&h);
+}
+
+/* A large farm takes its time; an answer that stays away would be taken for a dead link. */
+Test(link, a_leader_that_loads_says_that_it_does_not_lead_yet)
+{
+    struct hub h;
+    struct hand w;
+    hub_start(&h);
+    hand_open(&w, &h, "w", true);
+    hub_kill_scheduler(&h);
+    while (w.linked)
+        uv_run(&h.loop, UV_RUN_ONCE);
+    char *psql = xasprintf("psql -Xq '%s' >/dev/null", h.pg.conninfo);
+    FILE *locker = popen(psql, "we");
+    cr_assert_not_null(locker);
+    fputs("begin; lock table farm.job_state;\n", locker);
+    fflush(locker);
+    hub_until_sql(&h,
+                  "select count(*) from pg_locks where relation = 'farm.job_state'::regclass and "
+                  "mode = 'AccessExclusiveLock' and granted",
+                  "1");
+    hub_start_scheduler(&h);
+    hub_until_sql(&h,
+                  "select count(*) > 0 from pg_locks where relation = 'farm.job_state'::regclass "
+                  "and not granted",
+                  "t");
+    while (!w.linked)
+        uv_run(&h.loop, UV_RUN_ONCE);
+    unsigned orders = w.n_orders;
+    for (int i = 0; i < 5; i++) {
+        unsigned said = w.n_not_leader;
+        hand_echo(&w);
+        while (w.n_not_leader == said)
+            uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    cr_expect_eq(w.n_orders, orders);
+    pclose(locker);
+    hand_until_orders(&w, orders + 1);
+    hand_close(&w);
+    hub_stop(&h);
+    free(psql);
 }
 
 Test(link, what_another_worker_claims_to_have_is_still_sent)
