@@ -212,9 +212,9 @@ static void send_orders(struct link *l, struct speaker *s)
         o.msg.boot_id = wire_id_bytes(&o.boot);
         o.msg.lease_ms = (uint64_t)(l->cfg.lease / BF_MSEC);
         o.msg.echo_report = s->stepped_seq;
+        s->answered_seq = s->stepped_seq; /* also where the connection is gone: it will say more */
         if (send_frame(l, s, WIRE_ORDERS, &o.msg.base) == 0) {
             s->sent = clock_mono();
-            s->answered_seq = s->stepped_seq;
             s->met = true;
             peer_sent(&s->peer, l->seq, s->sent);
         }
@@ -259,6 +259,8 @@ void link_answer(struct link *l, int64_t worker, struct id128 boot, uint64_t seq
     struct speaker *s = map_get(&l->speakers, (uint64_t)worker);
     if (!s)
         return;
+    if (!id128_eq(s->stepped_boot, boot))
+        s->answered_seq = 0;
     s->stepped_boot = boot;
     s->stepped_seq = seq;
     bool owed = s->owed && seq >= s->owed;
@@ -340,13 +342,24 @@ static void send_not_leader(struct link *l, const struct speaker *s)
     (void)send_frame(l, s, WIRE_NOT_LEADER, &msg.base);
 }
 
-static void take_report(struct link *l, struct speaker *s, struct wire_msg *msg)
+/* Not of a Report that is dropped: an old connection's last ones may come after a new one's. */
+static void take_route(struct speaker *s, const struct zpart *route)
+{
+    if (s->route_len != route->n || memcmp(s->route, route->p, route->n) != 0)
+        s->met = false;
+    memcpy(s->route, route->p, route->n);
+    s->route_len = route->n;
+}
+
+static void take_report(struct link *l, struct speaker *s, const struct zpart *route,
+                        struct wire_msg *msg)
 {
     const wire_report *m = msg->report;
     bool same_term = m->echo_term == (uint64_t)l->term;
     switch (peer_report(&s->peer, wire_id(m->boot_id), m->seq, same_term, m->echo_seq, l->cfg.lease,
                         clock_mono())) {
     case PEER_TAKE:
+        take_route(s, route);
         s->down = false;
         if (m->draining != s->draining)
             s->owed = m->draining ? m->seq : 0;
@@ -357,6 +370,7 @@ static void take_report(struct link *l, struct speaker *s, struct wire_msg *msg)
             send_not_leader(l, s);
         break;
     case PEER_STALE: /* go on sending, so that an echo can catch up */
+        take_route(s, route);
         set_down(l, s);
         if (clock_mono() - s->sent >= ANSWER_AT_MOST_EVERY)
             link_orders(l, s->peer.worker);
@@ -381,13 +395,9 @@ static void on_message(struct link *l, int64_t worker, const char *user_id,
         return;
     }
     struct speaker *s = speaker_for(l, worker, user_id);
-    if (s->route_len != route->n || memcmp(s->route, route->p, route->n) != 0)
-        s->met = false;
-    memcpy(s->route, route->p, route->n);
-    s->route_len = route->n;
     switch (msg->type) {
     case WIRE_REPORT:
-        take_report(l, s, msg);
+        take_report(l, s, route, msg);
         break;
     case WIRE_ORDERS:
     case WIRE_NOT_LEADER:

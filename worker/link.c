@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #define MOMENT_MS 25
+#define LOOK_AGAIN_MS 100
 #define CONTROL_HWM 16 /* Reports are whole states: an old one in a queue is worth nothing */
 #define LOG_HWM 64
 
@@ -29,6 +30,7 @@ struct link {
     struct peer *leader; /* whose Orders were accepted last */
     char **control_endpoints, **log_endpoints;
     uv_timer_t heartbeat, moment, silence;
+    bool rang;    /* `silence`: once, and it looks again */
     bf_time hunt; /* heartbeat while nobody leads */
     unsigned handles;
     uint64_t seq;
@@ -44,6 +46,8 @@ static void on_silence(uv_timer_t *t);
 static void watch(struct link *l)
 {
     bf_time at = INT64_MAX, now = now_boot();
+    if (l->rang)
+        return; /* it rings again */
     for (size_t i = 0; i < l->n; i++)
         at = run_renew_at(&l->peer[i].replies) < at ? run_renew_at(&l->peer[i].replies) : at;
     if (at == INT64_MAX)
@@ -53,10 +57,16 @@ static void watch(struct link *l)
                        0);
 }
 
-/* Both of its sockets: what has forgotten one connection has forgotten the other. */
+/* Both of its sockets: what has forgotten one connection has forgotten the other. Not at the first
+ * ring: after a pause timers come before what has arrived meanwhile. */
 static void on_silence(uv_timer_t *t)
 {
     struct link *l = t->data;
+    l->rang = !l->rang;
+    if (l->rang) {
+        uv_timer_start(t, on_silence, LOOK_AGAIN_MS, 0);
+        return;
+    }
     for (size_t i = 0; i < l->n; i++) {
         struct peer *p = &l->peer[i];
         if (run_renew_at(&p->replies) > now_boot())
@@ -176,7 +186,8 @@ static void unfollow(struct peer *p, bf_time hunt)
 
 static void answered(struct peer *p, uint64_t echo, bf_time lease)
 {
-    run_answered(&p->replies, echo, lease ? run_patience(lease) : 0, now_boot());
+    bf_time patience = lease ? run_patience(lease) : RUN_PATIENCE_FIRST;
+    run_answered(&p->replies, echo, (bf_time)jittered_ms(patience) * BF_MSEC, now_boot());
     watch(p->link);
 }
 
@@ -185,10 +196,10 @@ static void take_control(struct peer *p, const struct wire_msg *m)
     struct link *l = p->link;
     switch (m->type) {
     case WIRE_ORDERS:
-        if (!l->hooks.orders(l->hooks.arg, m->orders, &l->sent))
-            return;
+        /* Also those that we cannot carry out, for a full disk say, show that the link works. */
         answered(p, m->orders->echo_report, (bf_time)m->orders->lease_ms * BF_MSEC);
-        follow(p);
+        if (l->hooks.orders(l->hooks.arg, m->orders, &l->sent))
+            follow(p);
         return;
     case WIRE_NOT_LEADER:
         l->hooks.not_leader(l->hooks.arg, m->not_leader->term);

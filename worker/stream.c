@@ -49,7 +49,7 @@ struct stream *stream_new(uv_loop_t *loop, const struct stream_env *env)
 {
     struct stream *s = xcalloc(1, sizeof *s);
     s->env = *env;
-    s->patience = env->silence;
+    s->patience = 2 * env->silence;
     list_init(&s->items);
     BUG_ON(uv_timer_init(loop, &s->timer) != 0);
     s->timer.data = s;
@@ -406,6 +406,8 @@ static void move_stored(struct item *it, uint64_t to)
 void stream_on_ack(struct stream *s, const wire_log_ack *ack)
 {
     struct item *it = find(s, wire_id(ack->attempt_id));
+    s->heard = now_boot();
+    s->patience = 2 * s->env.silence;
     if (it == NULL)
         return;
     it->unwanted = it->unwanted || ack->unknown;
@@ -413,8 +415,7 @@ void stream_on_ack(struct stream *s, const wire_log_ack *ack)
         drop(it);
         return;
     }
-    it->heard = s->heard = now_boot();
-    s->patience = s->env.silence;
+    it->heard = now_boot();
     it->credit = ack->credit_bytes;
     it->followed = ack->followed;
     if (ack->stored != it->stored)

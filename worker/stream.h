@@ -24,7 +24,7 @@ typedef int stream_send_fn(void *arg, const struct str *frame);
 
 struct stream_env {
     stream_send_fn *send;
-    /* No log is answered, for `silence` and twice as long each time in a row (up to 16 times): the
+    /* No log is answered, for twice `silence` and as long again each time in a row (up to 16): the
      * connection may be dead and not know it, and is to be made anew. */
     void (*renew)(void *arg);
     void *arg;

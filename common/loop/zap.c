@@ -109,9 +109,7 @@ static bool work(struct zloop *z, struct zport *p)
 
     if (!zport_take_news(p))
         return false;
-    if (z->zap_held)
-        zport_look(p);
-    if (z->zap_held || (n = receive(p->zmq, frame)) == 0)
+    if ((n = receive(p->zmq, frame)) == 0)
         return false;
     zport_touch(p);
     if (n > REQUEST_ID) {
@@ -134,7 +132,7 @@ static void on_old(uv_timer_t *t)
     /* Timers come first after a long turn of the loop; and an answer just before the end is lost.
      */
     zport_touch(z->zap_old);
-    if (z->zap_held || work(z, z->zap_old)) {
+    if (work(z, z->zap_old)) {
         uv_timer_start(t, on_old, OLD_MS, 0);
         return;
     }
@@ -146,7 +144,7 @@ static void on_old(uv_timer_t *t)
 
 static void replace(struct zloop *z)
 {
-    void *rep = new_socket(z, NULL);
+    void *rep = z->zap_held ? NULL : new_socket(z, NULL);
     struct err e = ERR_INIT;
 
     if (!rep) { /* no descriptor to spare: after the next MANY */
@@ -193,12 +191,15 @@ void zap_close(struct zloop *z)
     uv_close((uv_handle_t *)&z->zap_timer, on_timer_closed);
 }
 
+/* Questions that wait would pile up, those of clients that have given up, too: so nobody asks. */
 void zloop_hold_zap(struct zloop *z, bool hold)
 {
+    if (hold == z->zap_held)
+        return;
     z->zap_held = hold;
+    if ((hold ? zmq_unbind : zmq_bind)(z->zap->zmq, ZAP_ENDPOINT) < 0)
+        BUG("the authenticator: %s", zmq_strerror(errno));
     zport_touch(z->zap);
-    if (z->zap_old)
-        zport_touch(z->zap_old);
 }
 
 bool zap_work(struct zloop *z)
@@ -206,6 +207,8 @@ bool zap_work(struct zloop *z)
     bool old = z->zap_old && work(z, z->zap_old);
     bool any = z->zap && work(z, z->zap);
 
+    if (old)
+        uv_timer_start(&z->zap_timer, on_old, OLD_MS, 0);
     if (z->zap_asked >= MANY && !z->zap_old && z->zap->zmq)
         replace(z);
     return old || any;

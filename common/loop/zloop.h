@@ -51,8 +51,8 @@ struct zsock_spec {
 struct zloop *zloop_new(uv_loop_t *loop, struct err *e) BF_MUST_CHECK;
 /* Must be called before the first CURVE server socket, which cannot be opened without it. */
 int zloop_set_zap(struct zloop *z, zap_cb *cb, void *arg, struct err *e) BF_MUST_CHECK;
-/* True: nobody is asked about; who connects waits in the handshake (10 s, then it comes again)
- * until false. */
+/* True: nobody is asked about nor let in until false: the connection is closed and comes again, as
+ * any that was lost. Between zloop_set_zap() and zloop_close(). */
 void zloop_hold_zap(struct zloop *z, bool hold);
 int zsock_open(struct zloop *z, const struct zsock_spec *spec, struct zsock **out,
                struct err *e) BF_MUST_CHECK;

@@ -112,7 +112,7 @@ static int check_spec(const struct zloop *z, const struct zsock_spec *spec, stru
 enum { RETRY_MS = 2000 };
 
 /* libzmq gives a connection up for good when the other side has refused the key. But the key may be
- * enrolled a moment later, or the server may not have loaded its list yet. */
+ * enrolled a moment later. */
 static void on_retry(uv_timer_t *t)
 {
     struct zsock *s = t->data;

@@ -123,10 +123,11 @@ bf_time run_sent_when(const struct run_sent *s, uint64_t seq);
 bf_time run_fence_at(const struct run_lease *l);
 
 /* Does the link to one scheduler still carry both ways? Each Report is answered within seconds, by
- * Orders that echo it or by NotLeader; a connection that a proxy or a firewall has forgotten looks
- * alive to TCP, and swallows Reports. A link whose oldest Report has waited for `patience` is made
- * anew, before the lease is over: `patience` is a quarter of that. It doubles each time that a new
- * link did not help, since a scheduler that hangs must not meet thousands of handshakes. */
+ * Orders that echo it or by NotLeader, unless the scheduler hangs; a connection that a proxy or a
+ * firewall has forgotten looks alive to TCP, and swallows Reports. A link whose oldest Report has
+ * waited for `patience` is made anew, before the lease is over: `patience` is a quarter of that. It
+ * doubles each time that a new link did not help, since a scheduler that hangs must not meet
+ * thousands of handshakes. */
 struct run_replies {
     uint64_t said;  /* newest Report sent to it; 0: none */
     uint64_t asked; /* oldest that it has not answered; 0: none */

@@ -151,6 +151,22 @@ void hub_until_sql(struct hub *h, const char *sql, const char *value)
         uv_run(&h->loop, UV_RUN_NOWAIT);
 }
 
+void hub_hold_jobs(struct hub *h, bool hold)
+{
+    if (hold)
+        run(h,
+            "psql -Xq '%s' -c 'lock table farm.job_state; select pg_sleep(300)' </dev/null "
+            ">/dev/null 2>&1 &",
+            h->pg.conninfo);
+    else
+        (void)hub_sql(h, "select pg_terminate_backend(pid) from pg_stat_activity where query like "
+                         "'lock table%pg_sleep%'");
+    hub_until_sql(h,
+                  "select count(*) from pg_locks where relation = 'farm.job_state'::regclass and "
+                  "mode = 'AccessExclusiveLock' and granted",
+                  hold ? "1" : "0");
+}
+
 /* ---- receiving --------------------------------------------------------------------------------
  */
 

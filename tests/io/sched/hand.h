@@ -25,6 +25,8 @@ void hub_kill_scheduler(struct hub *h);
 void hub_stop(struct hub *h);
 /* One value. */
 const char *hub_sql(struct hub *h, const char *sql);
+/* True: another session keeps farm.job_state from being read, until false. */
+void hub_hold_jobs(struct hub *h, bool hold);
 void hub_until_sql(struct hub *h, const char *sql, const char *value);
 
 /* A worker's sockets and what came over them last. */

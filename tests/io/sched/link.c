@@ -4,7 +4,6 @@
 #include "common/base/clock.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 
 static const Bootfarm__Assignment *wanted(const struct hand *w, size_t i)
 {
@@ -156,15 +155,7 @@ Test(link, a_leader_that_loads_says_that_it_does_not_lead_yet)
     hub_kill_scheduler(&h);
     while (w.linked)
         uv_run(&h.loop, UV_RUN_ONCE);
-    char *psql = xasprintf("psql -Xq '%s' >/dev/null", h.pg.conninfo);
-    FILE *locker = popen(psql, "we");
-    cr_assert_not_null(locker);
-    fputs("begin; lock table farm.job_state;\n", locker);
-    fflush(locker);
-    hub_until_sql(&h,
-                  "select count(*) from pg_locks where relation = 'farm.job_state'::regclass and "
-                  "mode = 'AccessExclusiveLock' and granted",
-                  "1");
+    hub_hold_jobs(&h, true);
     hub_start_scheduler(&h);
     hub_until_sql(&h,
                   "select count(*) > 0 from pg_locks where relation = 'farm.job_state'::regclass "
@@ -180,11 +171,10 @@ Test(link, a_leader_that_loads_says_that_it_does_not_lead_yet)
             uv_run(&h.loop, UV_RUN_ONCE);
     }
     cr_expect_eq(w.n_orders, orders);
-    pclose(locker);
+    hub_hold_jobs(&h, false);
     hand_until_orders(&w, orders + 1);
     hand_close(&w);
     hub_stop(&h);
-    free(psql);
 }
 
 Test(link, what_another_worker_claims_to_have_is_still_sent)
