@@ -48,8 +48,10 @@ static void watch(struct link *l)
     bf_time at = INT64_MAX, now = now_boot();
     if (l->rang)
         return; /* it rings again */
-    for (size_t i = 0; i < l->n; i++)
-        at = run_renew_at(&l->peer[i].replies) < at ? run_renew_at(&l->peer[i].replies) : at;
+    for (size_t i = 0; i < l->n; i++) {
+        bf_time due = run_renew_at(&l->peer[i].replies);
+        at = due < at ? due : at;
+    }
     if (at == INT64_MAX)
         uv_timer_stop(&l->silence);
     else
@@ -186,8 +188,8 @@ static void unfollow(struct peer *p, bf_time hunt)
 
 static void answered(struct peer *p, uint64_t echo, bf_time lease)
 {
-    bf_time patience = lease ? run_patience(lease) : RUN_PATIENCE_FIRST;
-    run_answered(&p->replies, echo, (bf_time)jittered_ms(patience) * BF_MSEC, now_boot());
+    bf_time patience = (bf_time)jittered_ms(run_patience(lease)) * BF_MSEC;
+    run_answered(&p->replies, echo, patience, now_boot());
     watch(p->link);
 }
 

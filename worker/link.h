@@ -3,8 +3,8 @@
  * Reports go to every scheduler whose handshake succeeded: at once when that happens, a moment
  * after something changed, and as a jittered heartbeat. Standbys answer NotLeader; while nobody
  * leads, the heart beats faster (after 250 ms, then slower until 3 s), so that a new leader is
- * found soon. A link on which Reports stay without an answer is made anew
- * (core/run.h). Logs go to the one whose Orders were accepted last. */
+ * found soon. A link on which Reports stay without an answer is made anew (core/run.h). Logs go to
+ * the one whose Orders were accepted last. */
 #ifndef BF_WORKER_LINK_H
 #define BF_WORKER_LINK_H
 

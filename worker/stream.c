@@ -336,9 +336,9 @@ static void send_later(struct stream *s)
 }
 
 /* One log that is silent beside others is the store's affair. */
-static bool link_is_silent(const struct stream *s, bool silent)
+static bool link_is_silent(const struct stream *s)
 {
-    return silent && now_boot() - s->heard > s->patience;
+    return now_boot() - s->heard > s->patience;
 }
 
 static void renew(struct stream *s)
@@ -363,7 +363,7 @@ static void on_timer(uv_timer_t *t)
             silent = true;
         }
     }
-    if (link_is_silent(s, silent))
+    if (silent && link_is_silent(s))
         renew(s);
     if (!s->up)
         return;

@@ -107,9 +107,7 @@ static bool work(struct zloop *z, struct zport *p)
     zmq_msg_t frame[FRAMES];
     size_t n;
 
-    if (!zport_take_news(p))
-        return false;
-    if ((n = receive(p->zmq, frame)) == 0)
+    if (!zport_take_news(p) || (n = receive(p->zmq, frame)) == 0)
         return false;
     zport_touch(p);
     if (n > REQUEST_ID) {
@@ -147,7 +145,7 @@ static void replace(struct zloop *z)
     void *rep = z->zap_held ? NULL : new_socket(z, NULL);
     struct err e = ERR_INIT;
 
-    if (!rep) { /* no descriptor to spare: after the next MANY */
+    if (!rep) { /* held, or no descriptor to spare: after the next MANY */
         z->zap_asked = 0;
         return;
     }

@@ -63,14 +63,6 @@ bool zport_take_news(struct zport *p)
     return news;
 }
 
-void zport_look(struct zport *p)
-{
-    int events;
-    size_t len = sizeof events;
-
-    (void)zmq_getsockopt(p->zmq, ZMQ_EVENTS, &events, &len);
-}
-
 static bool work(struct zloop *z);
 
 static void on_readable(uv_poll_t *poll, int status, int events)

@@ -40,9 +40,6 @@ void zport_open(struct zport *p, struct zloop *z, struct zsock *owner, void *zmq
 void zport_touch(struct zport *p);
 /* Must it be asked? Not again, until it is touched. */
 bool zport_take_news(struct zport *p);
-/* Makes libzmq look at its own news. It may put that off by a millisecond when one sends; and a
- * descriptor whose news nobody takes stays readable, so that the loop never sleeps. */
-void zport_look(struct zport *p);
 /* Closes it; when the handle is gone zloop.c frees the owner, and a port without one itself. */
 void zport_close(struct zport *p);
 /* One handle of the loop, counted in z->handles, is closed; of `owner` where it is not NULL. */

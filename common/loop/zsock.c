@@ -287,7 +287,18 @@ static void deliver(struct zsock *s, zmq_msg_t *msg, size_t n)
     s->on_recv(s->arg, part, n, zmq_msg_gets(&msg[n - 1], "User-Id"));
 }
 
-/* Until libzmq has nothing more, or the batch is full. */
+/* libzmq may put off looking at its own news by a millisecond when one sends; asking for the events
+ * makes it look, so that who hears of a link can use it. */
+static void look(struct zsock *s)
+{
+    int events;
+    size_t len = sizeof events;
+
+    (void)zmq_getsockopt(s->data.zmq, ZMQ_EVENTS, &events, &len);
+}
+
+/* Until libzmq has nothing more, or the batch is full. Of a socket that is held it must at least
+ * take the news, or the descriptor would stay readable and the loop never sleep. */
 static bool receive_some(struct zsock *s)
 {
     zmq_msg_t msg[ZLOOP_MAX_PARTS];
@@ -306,7 +317,7 @@ static bool receive_some(struct zsock *s)
     if (!s->data.zmq)
         return true;
     if (s->held)
-        zport_look(&s->data);
+        look(s);
     else if (count == s->batch)
         zport_touch(&s->data);
     return count > 0;
@@ -326,7 +337,7 @@ static void set_link(struct zsock *s, bool up)
     if (s->up == up)
         return;
     s->up = up;
-    zport_look(&s->data); /* who hears of a link can use it */
+    look(s);
     zport_touch(&s->data);
     if (s->on_link)
         s->on_link(s->arg, up);

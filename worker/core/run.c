@@ -117,6 +117,8 @@ bf_time run_fence_at(const struct run_lease *l)
 bf_time run_patience(bf_time lease)
 {
     bf_time quarter = lease / 4;
+    if (lease == 0)
+        return RUN_PATIENCE_FIRST;
     if (quarter < RUN_PATIENCE_LEAST)
         return RUN_PATIENCE_LEAST;
     return quarter < RUN_PATIENCE_FIRST ? quarter : RUN_PATIENCE_FIRST;
@@ -142,11 +144,14 @@ void run_answered(struct run_replies *r, uint64_t echo, bf_time patience, bf_tim
     r->patience = patience;
 }
 
+static bf_time patience_of(const struct run_replies *r)
+{
+    return r->patience ? r->patience : RUN_PATIENCE_FIRST;
+}
+
 bf_time run_renew_at(const struct run_replies *r)
 {
-    if (r->asked == 0)
-        return INT64_MAX;
-    return r->since + (r->patience ? r->patience : RUN_PATIENCE_FIRST);
+    return r->asked ? r->since + patience_of(r) : INT64_MAX;
 }
 
 void run_unlinked(struct run_replies *r, bool renewed)
@@ -154,7 +159,7 @@ void run_unlinked(struct run_replies *r, bool renewed)
     r->asked = 0;
     if (!renewed)
         return;
-    r->patience = 2 * (r->patience ? r->patience : RUN_PATIENCE_FIRST);
+    r->patience = 2 * patience_of(r);
     if (r->patience > RUN_PATIENCE_MOST)
         r->patience = RUN_PATIENCE_MOST;
 }

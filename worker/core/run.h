@@ -137,7 +137,7 @@ struct run_replies {
 #define RUN_PATIENCE_LEAST (5 * BF_SEC)
 #define RUN_PATIENCE_FIRST (15 * BF_SEC) /* while no lease was given */
 #define RUN_PATIENCE_MOST (2 * 60 * BF_SEC)
-bf_time run_patience(bf_time lease);
+bf_time run_patience(bf_time lease); /* 0: none given */
 void run_said(struct run_replies *r, uint64_t seq, bf_time now);
 /* All up to `echo`; UINT64_MAX: all. `patience`: from now on. */
 void run_answered(struct run_replies *r, uint64_t echo, bf_time patience, bf_time now);

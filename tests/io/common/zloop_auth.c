@@ -9,21 +9,26 @@
 #include <unistd.h>
 #include <zmq.h>
 
-Test(zloop, an_unknown_key_is_refused_and_told)
+static void expect_stranger_refused(struct pair *f)
 {
     char other_public[41], other_secret[41];
-    struct zsock_spec spec;
+    struct zsock_spec spec = pair_client_spec(f);
+
+    cr_assert(zcurve_keypair(other_public, other_secret, NULL) == 0);
+    spec.public_key = other_public;
+    spec.secret_key = other_secret;
+    pair_connect(f, spec);
+    pair_run(f, &f->client.refused, 1);
+    cr_expect_str_eq(f->client.why, "the other side does not know our key");
+}
+
+Test(zloop, an_unknown_key_is_refused_and_told)
+{
     struct pair f;
 
     pair_init(&f);
     pair_listen(&f, "tcp://127.0.0.1:*");
-    cr_assert(zcurve_keypair(other_public, other_secret, NULL) == 0);
-    spec = pair_client_spec(&f);
-    spec.public_key = other_public;
-    spec.secret_key = other_secret;
-    pair_connect(&f, spec);
-    pair_run(&f, &f.client.refused, 1);
-    cr_expect_str_eq(f.client.why, "the other side does not know our key");
+    expect_stranger_refused(&f);
     cr_expect(f.client.up == 0 && f.asked >= 1);
     cr_assert(send_text(f.client.sock, "let me in") == 1);
     pair_release(&f);
@@ -78,8 +83,6 @@ Test(zloop, who_comes_before_the_keys_are_known_comes_again)
 /* What libzmq keeps of a question goes with the socket that answered. */
 Test(zloop, the_authenticator_is_replaced_and_all_are_asked_about)
 {
-    char other_public[41], other_secret[41];
-    struct zsock_spec spec;
     struct pair f;
     unsigned replaced = 0;
     const struct zport *last;
@@ -99,13 +102,7 @@ Test(zloop, the_authenticator_is_replaced_and_all_are_asked_about)
     while (f.z->zap_old)
         uv_run(&f.loop, UV_RUN_ONCE);
     zsock_close(f.client.sock);
-    cr_assert(zcurve_keypair(other_public, other_secret, NULL) == 0);
-    spec = pair_client_spec(&f);
-    spec.public_key = other_public;
-    spec.secret_key = other_secret;
-    pair_connect(&f, spec);
-    pair_run(&f, &f.client.refused, 1);
-    cr_expect_str_eq(f.client.why, "the other side does not know our key");
+    expect_stranger_refused(&f);
     pair_release(&f);
 }
 

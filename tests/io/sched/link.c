@@ -31,6 +31,14 @@ static int settle(struct hand *w)
     return ack_of(w);
 }
 
+/* A farm with one worker that was given an attempt. */
+static struct id128 start_with_work(struct hub *h, struct hand *w)
+{
+    hub_start(h);
+    hand_open(w, h, "w", true);
+    return hand_until_work(w);
+}
+
 Test(link, work_comes_after_an_echo_and_travels_until_it_is_listed)
 {
     struct hub h;
@@ -130,9 +138,7 @@ Test(link, a_restarted_scheduler_sends_an_order_that_never_arrived)
 {
     struct hub h;
     struct hand w;
-    hub_start(&h);
-    hand_open(&w, &h, "w", true);
-    struct id128 attempt = hand_until_work(&w);
+    struct id128 attempt = start_with_work(&h, &w);
     uint64_t term = w.orders.orders->term;
     hub_kill_scheduler(&h);
     hub_start_scheduler(&h);
@@ -181,9 +187,7 @@ Test(link, what_another_worker_claims_to_have_is_still_sent)
 {
     struct hub h;
     struct hand w, thief;
-    hub_start(&h);
-    hand_open(&w, &h, "w", true);
-    struct id128 attempt = hand_until_work(&w);
+    struct id128 attempt = start_with_work(&h, &w);
     uint64_t term = w.orders.orders->term;
     hand_open(&thief, &h, "thief", true);
     /* Whoever had to read the order again would fail, and take a new term. */
@@ -205,9 +209,7 @@ Test(link, an_attempt_that_ended_elsewhere_is_read_again)
 {
     struct hub h;
     struct hand w;
-    hub_start(&h);
-    hand_open(&w, &h, "w", true);
-    struct id128 attempt = hand_until_work(&w);
+    struct id128 attempt = start_with_work(&h, &w);
     hub_kill_scheduler(&h);
     hub_start_scheduler(&h);
     (void)hub_sql(&h, "select dashboard.submit_command('repo_sync', '{\"slug\": \"plant\"}', "
@@ -283,9 +285,7 @@ Test(link, an_attempt_belongs_to_a_boot)
 {
     struct hub h;
     struct hand w;
-    hub_start(&h);
-    hand_open(&w, &h, "w", true);
-    struct id128 attempt = hand_until_work(&w);
+    struct id128 attempt = start_with_work(&h, &w);
     w.boot.b[0] ^= 1;
     w.seq = 0;
     hand_report(&w, 0, 0);
@@ -304,9 +304,7 @@ Test(link, each_report_is_answered_though_nothing_has_changed)
 {
     struct hub h;
     struct hand w;
-    hub_start(&h);
-    hand_open(&w, &h, "w", true);
-    struct id128 attempt = hand_until_work(&w);
+    struct id128 attempt = start_with_work(&h, &w);
     *vec_push(&w.running) = attempt;
     hand_echo(&w);
     hub_until_sql(&h, "select count(*) from farm.job where state = 'running'", "1");
@@ -337,9 +335,7 @@ Test(link, a_link_of_one_direction_is_a_dead_link)
 {
     struct hub h;
     struct hand w;
-    hub_start(&h);
-    hand_open(&w, &h, "w", true);
-    struct id128 attempt = hand_until_work(&w);
+    struct id128 attempt = start_with_work(&h, &w);
     *vec_push(&w.running) = attempt;
     hand_echo(&w);
     w.fixed_echo = true; /* Reports go on, but we seem to hear nothing */
@@ -436,9 +432,7 @@ Test(logs, a_seal_beyond_what_is_stored_is_given_and_says_so)
 {
     struct hub h;
     struct hand w;
-    hub_start(&h);
-    hand_open(&w, &h, "w", true);
-    struct id128 attempt = hand_until_work(&w);
+    struct id128 attempt = start_with_work(&h, &w);
     hand_chunk(&w, attempt, 0, "hello ");
     hand_until_ack(&w, 1);
     hand_seal(&w, attempt, 20, 7);
