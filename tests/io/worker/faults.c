@@ -98,17 +98,12 @@ Test(faults, a_deposed_leader_is_not_heard)
     daemon_teardown(&d);
 }
 
-static bool echoes_term(struct hub *h, const void *term)
-{
-    return h->report.report->echo_term == *(const uint64_t *)term;
-}
-
 Test(faults, the_highest_term_survives_a_restart)
 {
     struct daemon d;
     daemon_setup(&d, "");
     d.hub.term = 1000;
-    hub_until(&d.hub, echoes_term, &d.hub.term, "the echo of term 1000");
+    hub_until(&d.hub, hub_echoes_term, &d.hub.term, "the echo of term 1000");
     daemon_signal(&d, SIGKILL);
     daemon_wait(&d);
     d.hub.term = 999;
@@ -139,7 +134,7 @@ Test(faults, not_leader_tells_the_term_too)
     hub_next_report(&d.hub);
     cr_expect_lt(d.hub.report.report->echo_term, 1999);
     d.hub.term = 2000;
-    hub_until(&d.hub, echoes_term, &d.hub.term, "the echo of term 2000");
+    hub_until(&d.hub, hub_echoes_term, &d.hub.term, "the echo of term 2000");
     daemon_teardown(&d);
 }
 
@@ -149,7 +144,7 @@ Test(faults, one_that_steps_down_is_looked_for_at_once)
 {
     struct daemon d;
     daemon_setup(&d, "heartbeat = 60s\n");
-    hub_until(&d.hub, echoes_term, &d.hub.term, "the echo of its Orders");
+    hub_until(&d.hub, hub_echoes_term, &d.hub.term, "the echo of its Orders");
     d.hub.not_leader = true;
     hub_send_not_leader(&d.hub);
     bf_time began = clock_mono();
@@ -158,7 +153,7 @@ Test(faults, one_that_steps_down_is_looked_for_at_once)
     cr_expect_lt(clock_mono() - began, 6 * BF_SEC);
     d.hub.not_leader = false;
     d.hub.term++;
-    hub_until(&d.hub, echoes_term, &d.hub.term, "the echo of the next term");
+    hub_until(&d.hub, hub_echoes_term, &d.hub.term, "the echo of the next term");
     daemon_teardown(&d);
 }
 

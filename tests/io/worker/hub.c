@@ -427,3 +427,8 @@ bool hub_is_sealed(struct hub *h, const void *id)
 {
     return hub_log(h, *(const struct id128 *)id)->sealed;
 }
+
+bool hub_echoes_term(struct hub *h, const void *term)
+{
+    return h->report.report->echo_term == *(const uint64_t *)term;
+}

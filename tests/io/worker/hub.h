@@ -90,5 +90,8 @@ void hub_forget_reports(struct hub *h);
 struct hub_log *hub_log(struct hub *h, struct id128 id);
 
 hub_cond hub_has_report, hub_is_started, hub_has_result, hub_had_result, hub_is_sealed, hub_is_gone;
+/* The newest Report echoes the term at `arg` (uint64_t). One that left before the Orders came, for
+ * news of the worker's own, does not yet: ask for this, not for the next Report. */
+hub_cond hub_echoes_term;
 
 #endif
