@@ -1,237 +1,34 @@
 #include "common/loop/proc_init.h"
+#include "common/base/mem.h"
+#include "common/base/vec.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <linux/sched.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Behind the fork: nothing but system calls until the end of this part. */
-
-static void report(int fd, enum init_event event, int value)
+/* The open bootfarm-init that stands beside our own program, for all children of this process. */
+static int init_program(struct err *e)
 {
-    struct init_report r = {.event = event, .value = value};
-
-    if (write(fd, &r, sizeof r) != (ssize_t)sizeof r)
-        return; /* the daemon is gone */
-}
-
-static BF_NORETURN void child_fails(int failures, enum init_event event)
-{
-    report(failures, event, errno);
-    _exit(127);
-}
-
-static void default_signals(void)
-{
-    struct sigaction dfl = {.sa_handler = SIG_DFL};
-    sigset_t none;
-
-    for (int sig = 1; sig < NSIG; sig++)
-        sigaction(sig, &dfl, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Where the hard limit that we ourselves live under is tighter, that one stays. */
-static int limit(int resource, rlim_t most)
-{
-    struct rlimit l;
-
-    if (getrlimit((__rlimit_resource_t)resource, &l) == 0 && l.rlim_max < most)
-        most = l.rlim_max;
-    l.rlim_cur = l.rlim_max = most;
-    return setrlimit((__rlimit_resource_t)resource, &l);
-}
-
-static void join(int cgroup)
-{
-    int fd = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 || write(fd, "0", 1) != 1)
-        errno = 0; /* the process tree remains */
-    if (fd >= 0)
-        close(fd);
-}
-
-/* fork(2) with the child in the cgroup from its first instruction (clone3(2)): one that joins later
- * waits for a grace period of the whole kernel, some 10 ms. The child must not return into libc's
- * world of threads: it makes system calls only. */
-static pid_t fork_into(int cgroup)
-{
-    struct clone_args args = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
-    pid_t pid = -1;
-
-    if (cgroup >= 0) {
-        args.cgroup = (unsigned)cgroup;
-        pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-    }
-    if (pid >= 0)
-        return pid;
-    pid = fork(); /* no cgroup, or a filter of system calls that does not know clone3 */
-    if (pid == 0 && cgroup >= 0)
-        join(cgroup);
-    return pid;
-}
-
-static BF_NORETURN void be_child(const struct launch *l, pid_t init, int failures)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != init)
-        _exit(127);
-    setsid();
-    for (int fd = 0; fd < 3; fd++)
-        dup2(l->stdio[fd], fd);
-    failures = fcntl(failures, F_DUPFD, 4); /* it may stand where the extra pipe goes */
-    if (l->stdio[3] >= 0 && dup2(l->stdio[3], 3) == 3)
-        fcntl(3, F_SETFD, 0); /* it may have been 3 before, then dup2() changes nothing */
-    close_range(l->stdio[3] >= 0 ? 4 : 3, ~0u, CLOSE_RANGE_CLOEXEC);
-    if (chdir(l->cwd) < 0)
-        child_fails(failures, INIT_NO_CWD);
-    limit(RLIMIT_CORE, 0); /* a core file may hold secrets */
-    if (l->max_memory && limit(RLIMIT_AS, l->max_memory) < 0)
-        child_fails(failures, INIT_NO_LIMIT);
-    default_signals();
-    execve(l->path, l->argv, l->env);
-    child_fails(failures, INIT_NO_EXEC);
-}
-
-/* SIGKILL to each of our children. false: the kernel does not tell us who they are. */
-static bool kill_children(void)
-{
-    char buf[4096];
-    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    pid_t pid = 0;
+    static int program = -1;
+    char self[PATH_MAX];
     ssize_t n;
 
-    if (fd < 0)
-        return false;
-    while ((n = read(fd, buf, sizeof buf)) > 0) {
-        for (ssize_t i = 0; i < n; i++) {
-            if (buf[i] >= '0' && buf[i] <= '9') {
-                pid = pid * 10 + (buf[i] - '0');
-            } else if (pid > 0) {
-                kill(pid, SIGKILL);
-                pid = 0;
-            }
-        }
-    }
-    close(fd);
-    return true;
+    if (program >= 0)
+        return program;
+    n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 0)
+        return err_sys(e, "cannot find out where our own program is: /proc/self/exe");
+    self[n] = '\0';
+    *strrchr(self, '/') = '\0';
+    BF_CLEANUP(free_ptr) char *path = xasprintf("%s/bootfarm-init", self);
+    program = open(path, O_PATH | O_CLOEXEC);
+    if (program < 0)
+        return err_sys(e, "cannot open %s, without which no other program can be run", path);
+    return program;
 }
-
-struct init {
-    pid_t child;
-    bool reaped; /* the child, not its leftovers */
-    int status;  /* of waitpid(2) */
-    int cgroup_kill;
-};
-
-/* waitpid() for anybody; false: nobody (left, or ready, by `flags`). */
-static bool reap_one(struct init *in, int flags)
-{
-    int status;
-    pid_t pid = waitpid(-1, &status, flags);
-
-    if (pid <= 0)
-        return false;
-    if (pid == in->child) {
-        in->reaped = true;
-        in->status = status;
-    }
-    return true;
-}
-
-/* Whoever loses its parent becomes our child before that parent can be reaped, so this ends only
- * when all of them are gone. */
-static void kill_all(struct init *in)
-{
-    bool known, any;
-
-    do {
-        if (in->cgroup_kill >= 0 && write(in->cgroup_kill, "1", 1) != 1)
-            errno = 0;
-        if (!in->reaped)
-            kill(-in->child, SIGKILL);
-        known = kill_children() || in->cgroup_kill >= 0;
-        any = (known || !in->reaped) && reap_one(in, 0);
-    } while (any);
-}
-
-static void serve(struct init *in)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigaddset(&set, INIT_TERMINATE);
-    sigaddset(&set, INIT_KILL);
-    while (!in->reaped) {
-        int sig = sigwaitinfo(&set, NULL);
-        if (sig == INIT_KILL)
-            break;
-        if (sig == INIT_TERMINATE)
-            kill(-in->child, SIGTERM);
-        while (reap_one(in, WNOHANG))
-            continue;
-    }
-    kill_all(in);
-}
-
-/* The child's own word on why it could not start; nothing when it did. */
-static bool start_failed(int failures, struct init_report *r)
-{
-    ssize_t n;
-
-    do
-        n = read(failures, r, sizeof *r);
-    while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof *r;
-}
-
-static BF_NORETURN void be_init(const struct launch *l, pid_t daemon, int reports)
-{
-    struct init in = {.cgroup_kill = -1};
-    struct init_report r;
-    int failures[2];
-
-    prctl(PR_SET_PDEATHSIG, INIT_KILL);
-    if (getppid() != daemon)
-        _exit(1);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    prctl(PR_SET_NAME, "bootfarm-init");
-    setsid();
-    signal(SIGCHLD, SIG_DFL); /* were it ignored, the kernel would reap before us */
-    pid_t self = getpid();
-    if (pipe2(failures, O_CLOEXEC) < 0 || (in.child = fork_into(l->cgroup)) < 0) {
-        report(reports, INIT_NO_FORK, errno);
-        _exit(1);
-    }
-    if (in.child == 0)
-        be_child(l, self, failures[1]);
-    /* Our three descriptors take the places of standard input, output and error. */
-    dup2(reports, 0);
-    dup2(failures[0], 1);
-    if (l->cgroup_kill >= 0)
-        in.cgroup_kill = dup2(l->cgroup_kill, 2);
-    close_range(3, ~0u, 0);
-    if (start_failed(1, &r)) {
-        report(0, r.event, r.value);
-        _exit(1);
-    }
-    report(0, INIT_STARTED, in.child);
-    serve(&in);
-    if (WIFSIGNALED(in.status))
-        report(0, INIT_SIGNALLED, WTERMSIG(in.status));
-    else
-        report(0, INIT_EXITED, WEXITSTATUS(in.status));
-    _exit(0);
-}
-
-/* From here on in the daemon. */
 
 static int start_error(const struct launch *l, const struct init_report *r, struct err *e)
 {
@@ -269,25 +66,117 @@ static int await_start(const struct launch *l, int reports, pid_t *child, struct
     return 0;
 }
 
+int init_clear_of(int *fd, struct err *e)
+{
+    int high;
+
+    if (*fd < 0 || *fd > INIT_LAST_FD)
+        return 0;
+    high = fcntl(*fd, F_DUPFD_CLOEXEC, INIT_LAST_FD + 1);
+    if (high < 0)
+        return err_sys(e, "cannot duplicate a descriptor");
+    close(*fd);
+    *fd = high;
+    return 0;
+}
+
+struct args {
+    VEC(const char *) arg;
+    char daemon[24], memory[24];
+};
+
+static void args_release(struct args *a)
+{
+    vec_release(&a->arg);
+}
+
+static void args_fill(struct args *a, const struct launch *l)
+{
+    snprintf(a->daemon, sizeof a->daemon, "%d", (int)getpid());
+    snprintf(a->memory, sizeof a->memory, "%llu", (unsigned long long)l->max_memory);
+    for (size_t i = 0; i < INIT_ARG_ARGV; i++)
+        *vec_push(&a->arg) = NULL;
+    a->arg.v[0] = "bootfarm-init";
+    a->arg.v[INIT_ARG_DAEMON] = a->daemon;
+    a->arg.v[INIT_ARG_MEMORY] = a->memory;
+    a->arg.v[INIT_ARG_CWD] = l->cwd;
+    a->arg.v[INIT_ARG_PATH] = l->path;
+    for (char *const *arg = l->argv; *arg; arg++)
+        *vec_push(&a->arg) = *arg;
+    *vec_push(&a->arg) = NULL;
+}
+
+/* A descriptor goes to its place, which is closed where there is none. */
+static int add_place(posix_spawn_file_actions_t *actions, int fd, int place)
+{
+    if (fd < 0)
+        return posix_spawn_file_actions_addclose(actions, place);
+    return posix_spawn_file_actions_adddup2(actions, fd, place);
+}
+
+static int add_places(posix_spawn_file_actions_t *actions, const struct launch *l, int reports)
+{
+    const int fds[INIT_LAST_FD + 1] = {l->stdio[0], l->stdio[1], l->stdio[2],   l->stdio[3],
+                                       reports,     l->cgroup,   l->cgroup_kill};
+    int rc = 0;
+
+    for (int place = 0; place <= INIT_LAST_FD && rc == 0; place++)
+        rc = add_place(actions, fds[place], place);
+    return rc;
+}
+
+/* Without a copy of our memory (clone(2) with CLONE_VFORK): we stand still until execve(2). No
+ * handler of ours runs in between, since all signals are blocked. 0, or an error number. */
+static int spawn(const struct launch *l, int program, int reports, pid_t *pid)
+{
+    BF_CLEANUP(args_release) struct args args = {.arg = VEC_INIT};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    char *const *argv;
+    char file[40];
+    sigset_t all;
+    int rc;
+
+    args_fill(&args, l);
+    memcpy(&argv, &args.arg.v, sizeof argv); /* execve(2) does not change them */
+    snprintf(file, sizeof file, "/proc/self/fd/%d", program);
+    sigfillset(&all);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setsigmask(&attr, &all);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+    posix_spawn_file_actions_init(&actions);
+    rc = add_places(&actions, l, reports);
+    if (rc == 0)
+        rc = posix_spawn(pid, file, &actions, &attr, argv, l->env);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attr);
+    return rc;
+}
+
+static int make_reports(int fd[static 2], struct err *e)
+{
+    if (pipe2(fd, O_CLOEXEC) < 0)
+        return err_sys(e, "cannot make a pipe");
+    if (init_clear_of(&fd[1], e) == 0)
+        return 0;
+    close(fd[0]);
+    close(fd[1]);
+    return -1;
+}
+
 pid_t init_start(const struct launch *l, pid_t *child, int *reports, struct err *e)
 {
-    int fd[2];
-    sigset_t all, before;
-    pid_t daemon = getpid(), pid;
+    int program = init_program(e), fd[2], rc;
+    pid_t pid;
 
-    if (pipe2(fd, O_CLOEXEC) < 0)
-        return err_sys(e, "cannot make a pipe for %s", l->path);
-    /* No handler of the daemon may run in the copy. */
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid = fork();
-    if (pid == 0)
-        be_init(l, daemon, fd[1]);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (program < 0 || make_reports(fd, e) < 0)
+        return -1;
+    rc = spawn(l, program, fd[1], &pid);
     close(fd[1]);
-    if (pid < 0) {
+    if (rc != 0) {
         close(fd[0]);
-        return err_sys(e, "cannot fork for %s", l->path);
+        errno = rc;
+        return err_sys(e, "cannot start bootfarm-init for %s", l->path);
     }
     if (await_start(l, fd[0], child, e) < 0) {
         close(fd[0]);

@@ -11,15 +11,6 @@
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* Everything below dup2()s onto 0, 1 and 2: nothing of ours may stand there. */
-static void fill_stdio(void)
-{
-    for (int fd = 0; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-            BUG("descriptor %d is closed and cannot be opened", fd);
-    }
-}
-
 static void close_fd(int *fd)
 {
     if (*fd >= 0)
@@ -79,7 +70,7 @@ static bool is_program(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* As execvp(3), but before the fork and with the child's PATH. */
+/* As execvp(3), but beforehand and with the child's PATH. */
 static char *find_program(const char *name, const char *path, struct err *e)
 {
     if (strchr(name, '/'))
@@ -178,13 +169,19 @@ static int launch(const struct proc_spec *spec, const char *path, const struct e
                        .env = env->var.v,
                        .cwd = spec->cwd ? spec->cwd : "/",
                        .stdio = {-1, -1, -1, -1},
-                       .max_memory = LIMITS_MEMORY ? spec->max_memory : 0,
-                       .cgroup = s->cgroup.dir,
-                       .cgroup_kill = s->cgroup.kill};
+                       .max_memory = LIMITS_MEMORY ? spec->max_memory : 0};
 
     memcpy(&l.argv, &spec->argv, sizeof l.argv); /* execve(2) does not change them */
     if (open_stdio(spec, s, l.stdio, e) < 0)
         return -1;
+    for (size_t i = 0; i < ARRAY_SIZE(l.stdio); i++) {
+        if (init_clear_of(&l.stdio[i], e) < 0)
+            return -1;
+    }
+    if (init_clear_of(&s->cgroup.dir, e) < 0 || init_clear_of(&s->cgroup.kill, e) < 0)
+        return -1;
+    l.cgroup = s->cgroup.dir;
+    l.cgroup_kill = s->cgroup.kill;
     s->init_pid = init_start(&l, &s->pid, &s->reports_fd, e);
     return s->init_pid < 0 ? -1 : 0;
 }
@@ -201,7 +198,6 @@ int proc_start(const struct proc_spec *spec, struct started *s, struct err *e)
                           .err_fd = -1,
                           .extra_fd = -1,
                           .cgroup = {.dir = -1, .kill = -1}};
-    fill_stdio();
     env_fill(&env, spec->env);
     path = find_program(spec->argv[0], env_path(&env), e);
     if (!path)

@@ -139,7 +139,8 @@ int64_t limits_oom_kills(const struct limits *l)
 
 void limits_wrap(const struct limits *l, bool no_network, struct argv *a)
 {
-    argv_adds(a, "/proc/self/exe", "enter", NULL);
+    argv_addf(a, "/proc/%d/exe", (int)getpid()); /* this program, whoever runs it */
+    argv_add(a, "enter");
     if (l->own_cgroup != NULL)
         argv_addf(a, "--spare=%s", l->own_cgroup);
     if (no_network)

@@ -116,6 +116,47 @@ Test(proc, the_child_gets_nothing_of_ours)
     close(77);
 }
 
+/* Nor does the process between them, which is no copy of the daemon. */
+Test(proc, the_init_process_has_nothing_of_ours)
+{
+    const char *script =
+        "until [ \"$(echo /proc/$PPID/fd/[0-3])\" = \"/proc/$PPID/fd/[0-3]\" ]; do :; done;"
+        "basename \"$(readlink /proc/$PPID/exe)\"; ls -l /proc/$PPID/fd | grep -c /tmp/";
+    int leaked = open("/tmp", O_TMPFILE | O_RDWR, 0600); /* not close-on-exec */
+    struct run r;
+
+    cr_assert(leaked >= 0 && dup2(leaked, 77) == 77);
+    run_init(&r);
+    run_shell(&r, script, (struct proc_spec){.timeout = 20 * BF_SEC});
+    run_finish(&r);
+    cr_expect_str_eq(r.out.p, "bootfarm-init\n0\n");
+    run_release(&r);
+    close(leaked);
+    close(77);
+}
+
+/* A daemon that was started without any: its pipes stand where the child's are to go. */
+Test(proc, no_descriptor_is_lost_when_the_low_ones_are_free)
+{
+    pid_t daemon = fork();
+    int status;
+
+    if (daemon == 0) {
+        struct run r;
+        close_range(0, ~0u, 0);
+        run_init(&r);
+        run_shell(&r, "cat; echo extra >&3; echo err >&2; [ ! -t 0 ]",
+                  (struct proc_spec){.in = "in\n", .in_len = 3, .on_extra = on_extra});
+        run_finish(&r);
+        _exit(strcmp(r.out.p, "in\n") == 0 && strcmp(r.err.p, "err\n") == 0 &&
+                      strcmp(r.extra.p, "extra\n") == 0 && r.how.status == 0
+                  ? 0
+                  : 1);
+    }
+    cr_assert(waitpid(daemon, &status, 0) == daemon);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 Test(proc, environment_and_directory_as_given)
 {
     const char *env[] = {"A=1", "PATH=/usr/bin:/bin", NULL};
