@@ -93,7 +93,8 @@ floor_of_a_plan() {
     emit "push=1000,c=2" floor_of_inserts jobs/s "$PLAN_RATE"
 }
 
-# One session, two transactions: the command, with a NOTIFY; its end, the job, its state and its event, in one pipeline.
+# One session, two transactions: the command, with a NOTIFY; its end, the job, its state and its event, in one pipeline. A hundred a second, as those of
+# `latency` come: one after the other they take two thirds of that, since nothing falls asleep in between. What is late is not counted (the last column).
 floor_of_a_start() {
     say "floor: the rows of $single single jobs"
     sql "alter table farm.command disable trigger all" >/dev/null
@@ -110,9 +111,9 @@ SQL
     } >"$T/floor.sql"
     sql "vacuum analyze"
     settle
-    (cd "$T" && "$PG_BIN/pgbench" -n -M prepared -c 1 -t "$single" -D b=-1 -l --log-prefix=start -f floor.sql "$DB" >floor.out 2>&1) || fail "$(grep -m 1 -i error "$T/floor.out")"
+    (cd "$T" && "$PG_BIN/pgbench" -n -M prepared -c 1 -R 100 -t "$single" -D b=-1 -l --log-prefix=start -f floor.sql "$DB" >floor.out 2>&1) || fail "$(grep -m 1 -i error "$T/floor.out")"
     is "select count(*) from bench.to_job_state" "$single" || fail "not all rows were inserted"
-    awk '{ print $3 / 1000 }' "$T"/start.* | sort -g >"$T/latency"
+    awk '{ print ($3 - $7) / 1000 }' "$T"/start.* | sort -g >"$T/latency"
     emit "c=1" floor_of_start_p50 ms "$(quantile 0.5)"
 }
 
