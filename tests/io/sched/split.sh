@@ -10,7 +10,7 @@ bench_first_build
 bench_enqueue "$jobs"
 scheduler_start
 wait_for 100 "the jobs to be ready" is "select count(*) from farm.job where state = 'ready'" "$jobs"
-swarm_start 40 --slots=32 --hold=200ms --heartbeat=1s --jobs="$jobs" --timeout=150s
+swarm_start 40 --slots=64 --hold=1s --heartbeat=1s --jobs="$jobs" --timeout=150s
 
 ended() { sql "select count(*) from farm.job where kind = 'test' and state = 'succeeded'"; }
 past() { [ "$(ended)" -ge "$1" ]; }
