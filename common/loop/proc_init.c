@@ -9,6 +9,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+int init_clear_of(int *fd, struct err *e)
+{
+    int high;
+
+    if (*fd < 0 || *fd > INIT_LAST_FD)
+        return 0;
+    high = fcntl(*fd, F_DUPFD_CLOEXEC, INIT_LAST_FD + 1);
+    if (high < 0)
+        return err_sys(e, "cannot duplicate a descriptor");
+    close(*fd);
+    *fd = high;
+    return 0;
+}
+
 /* The open bootfarm-init that stands beside our own program, for all children of this process. */
 static int init_program(struct err *e)
 {
@@ -27,6 +41,10 @@ static int init_program(struct err *e)
     program = open(path, O_PATH | O_CLOEXEC);
     if (program < 0)
         return err_sys(e, "cannot open %s, without which no other program can be run", path);
+    if (init_clear_of(&program, e) < 0) {
+        close(program);
+        program = -1;
+    }
     return program;
 }
 
@@ -63,20 +81,6 @@ static int await_start(const struct launch *l, int reports, pid_t *child, struct
     if (r.event != INIT_STARTED)
         return start_error(l, &r, e);
     *child = r.value;
-    return 0;
-}
-
-int init_clear_of(int *fd, struct err *e)
-{
-    int high;
-
-    if (*fd < 0 || *fd > INIT_LAST_FD)
-        return 0;
-    high = fcntl(*fd, F_DUPFD_CLOEXEC, INIT_LAST_FD + 1);
-    if (high < 0)
-        return err_sys(e, "cannot duplicate a descriptor");
-    close(*fd);
-    *fd = high;
     return 0;
 }
 
