@@ -1,6 +1,7 @@
 /* main.c - bootfarm-scheduler: subcommands, signals, the loop. */
 #include "common/base/log.h"
 #include "common/base/map.h"
+#include "common/loop/proc.h"
 #include "common/loop/zloop.h"
 #include "scheduler/migrate.h"
 #include "scheduler/sched.h"
@@ -92,7 +93,7 @@ static int run(int argc, char **argv)
         return complain(&e);
     }
     log_init("scheduler", (enum log_level)r.opt.log_level);
-    if (check_schema(&r.opt, &e)) {
+    if (check_schema(&r.opt, &e) || proc_prepare(&e)) {
         options_release(&r.opt);
         return complain(&e);
     }

@@ -1,6 +1,7 @@
 /* main.c - bootfarm-worker: the daemon of one host. Start reading at worker.h. */
 #include "common/base/log.h"
 #include "common/base/map.h"
+#include "common/loop/proc.h"
 #include "common/loop/zloop.h"
 #include "worker/worker.h"
 #include <malloc.h>
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
     if (options_load(argc, argv, &o, &rest, &e))
         return fail(&e);
     log_init("worker", (enum log_level)o.log_level);
-    int status = run(argc, argv, &o);
+    int status = proc_prepare(&e) ? fail(&e) : run(argc, argv, &o);
     options_release(&o);
     return status;
 }

@@ -15,7 +15,8 @@
 #include <signal.h>
 
 /* Its arguments: the daemon's pid; the child's limit of address space in bytes (0: none), directory
- * and file; then the child's own arguments. Its environment is the child's. */
+ * and file; then the child's own arguments. It forgets them once the child has them. Its
+ * environment is the child's. */
 enum {
     INIT_ARG_DAEMON = 1,
     INIT_ARG_MEMORY,
@@ -33,7 +34,7 @@ enum {
     INIT_LAST_FD = INIT_CGROUP_KILL
 };
 
-/* The signals that it takes; all others are to be blocked when it starts. */
+/* The signals that it takes. All, these too, are to be blocked when it starts. */
 enum { INIT_TERMINATE = SIGUSR1, INIT_KILL = SIGTERM };
 
 enum init_event {

@@ -271,6 +271,11 @@ static struct proc *proc_new(uv_loop_t *loop, const struct proc_spec *spec,
     return p;
 }
 
+int proc_prepare(struct err *e)
+{
+    return init_program(e) < 0 ? -1 : 0;
+}
+
 int proc_spawn(uv_loop_t *loop, const struct proc_spec *spec, struct proc **out, struct err *e)
 {
     struct started run;

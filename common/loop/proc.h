@@ -5,7 +5,7 @@
  * left behind is killed, both pipes are read to their end → on_exit, once. Failure modes: spawn
  * fails (returns -1, no callbacks); wall-clock or silence deadline (SIGTERM to the group, `grace`
  * later SIGKILL to everything that descends from it; on_exit says which deadline); the owner calls
- * proc_kill; the daemon dies (everything is killed, see proc_init.h).
+ * proc_kill; the daemon dies (everything is killed, see common/init/init.h).
  * Nothing that the child started outlives it, daemonised or not: do not start services with this.
  * The child has no descriptor but its standard three, default signal handling and no core file.
  * SIGCHLD is left alone: uv_spawn and other users of it are not disturbed. */
@@ -45,6 +45,11 @@ struct proc_spec {
     void (*on_exit)(void *arg, struct proc_exit how); /* required */
     void *arg;
 };
+
+/* Opens bootfarm-init, which stands beside our own program and between us and each child. For the
+ * start of a daemon: one that is missing is said then, and the files may be replaced later. Whoever
+ * does not call it gets the same with the first child. Needs /proc. */
+int proc_prepare(struct err *e) BF_MUST_CHECK;
 
 int proc_spawn(uv_loop_t *loop, const struct proc_spec *spec, struct proc **out,
                struct err *e) BF_MUST_CHECK;

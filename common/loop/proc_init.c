@@ -23,8 +23,7 @@ int init_clear_of(int *fd, struct err *e)
     return 0;
 }
 
-/* The open bootfarm-init that stands beside our own program, for all children of this process. */
-static int init_program(struct err *e)
+int init_program(struct err *e)
 {
     static int program = -1;
     char self[PATH_MAX];

@@ -16,6 +16,10 @@ struct launch {
     int cgroup, cgroup_kill; /* directory, and its cgroup.kill; -1: none */
 };
 
+/* The open bootfarm-init that stands beside our own program, one for all children of this process;
+ * -1: it cannot be opened. */
+int init_program(struct err *e) BF_MUST_CHECK;
+
 /* Moves a descriptor that is to be passed on, if it stands where one of the init process's own
  * goes; -1 is left alone. */
 int init_clear_of(int *fd, struct err *e) BF_MUST_CHECK;

@@ -99,4 +99,12 @@ for program in bootfarm-scheduler bootfarm-api bootfarm-worker; do
     case $out in *wrong.conf*no_such_key*) ;; *) fail "$program: $out" ;; esac
     "$FARM_BIN/$program" --version | grep -q '[0-9]' || fail "$program has no version"
 done
+
+say "bootfarm-init is not beside the worker: said at the start"
+mkdir -p "$FARM/alone"
+cp "$FARM_BIN/bootfarm-worker" "$FARM/alone/"
+status=0
+out=$("$FARM/alone/bootfarm-worker" --config="$FARM/etc/worker-hub-build.conf" 2>&1) || status=$?
+[ "$status" = 1 ] || fail "a worker without bootfarm-init exits $status: $out"
+case $out in *"cannot open $FARM/alone/bootfarm-init"*) ;; *) fail "a worker without bootfarm-init says: $out" ;; esac
 say "done"

@@ -139,7 +139,7 @@ int64_t limits_oom_kills(const struct limits *l)
 
 void limits_wrap(const struct limits *l, bool no_network, struct argv *a)
 {
-    argv_addf(a, "/proc/%d/exe", (int)getpid()); /* this program, whoever runs it */
+    argv_addf(a, "/proc/%d/exe", (int)getpid()); /* us, whoever runs it */
     argv_add(a, "enter");
     if (l->own_cgroup != NULL)
         argv_addf(a, "--spare=%s", l->own_cgroup);

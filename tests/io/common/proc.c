@@ -121,7 +121,8 @@ Test(proc, the_init_process_has_nothing_of_ours)
 {
     const char *script =
         "until [ \"$(echo /proc/$PPID/fd/[0-3])\" = \"/proc/$PPID/fd/[0-3]\" ]; do :; done;"
-        "basename \"$(readlink /proc/$PPID/exe)\"; ls -l /proc/$PPID/fd | grep -c /tmp/";
+        "basename \"$(readlink /proc/$PPID/exe)\"; tr -d '\\0' </proc/$PPID/cmdline; echo;"
+        "ls -l /proc/$PPID/fd | grep -c /tmp/";
     int leaked = open("/tmp", O_TMPFILE | O_RDWR, 0600); /* not close-on-exec */
     struct run r;
 
@@ -129,7 +130,7 @@ Test(proc, the_init_process_has_nothing_of_ours)
     run_init(&r);
     run_shell(&r, script, (struct proc_spec){.timeout = 20 * BF_SEC});
     run_finish(&r);
-    cr_expect_str_eq(r.out.p, "bootfarm-init\n0\n");
+    cr_expect_str_eq(r.out.p, "bootfarm-init\nbootfarm-init\n0\n", "nor the child's arguments");
     run_release(&r);
     close(leaked);
     close(77);
@@ -139,7 +140,9 @@ Test(proc, the_init_process_has_nothing_of_ours)
  * where the child's descriptors go. */
 static int starts_low(void)
 {
-    const char *argv[] = {"sh", "-c", "exit 3", NULL};
+    const char *bare[] = {"sh", "-c", "exit 3", NULL};
+    const char *full[] = {"sh", "-c", "cat; echo extra >&3; echo err >&2", NULL};
+    struct proc_spec spec = {.argv = bare, .on_exit = run_on_exit};
     int held[24];
     struct run r;
 
@@ -149,19 +152,26 @@ static int starts_low(void)
     run_init(&r);
     for (size_t i = 0; i < ARRAY_SIZE(held); i++)
         close(held[i]);
-    struct proc_spec bare = {.argv = argv, .on_exit = run_on_exit, .arg = &r};
-    if (proc_spawn(&r.loop, &bare, &r.proc, NULL) < 0)
+    spec.arg = &r;
+    if (proc_spawn(&r.loop, &spec, &r.proc, NULL) < 0)
         return 1;
-    run_finish(&r);
+    uv_run(&r.loop, UV_RUN_DEFAULT);
     if (r.how.status != 3)
         return 2;
     r.exits = 0;
-    run_shell(&r, "cat; echo extra >&3; echo err >&2",
-              (struct proc_spec){.in = "in\n", .in_len = 3, .on_extra = on_extra});
-    run_finish(&r);
-    bool same = strcmp(r.out.p, "in\n") == 0 && strcmp(r.err.p, "err\n") == 0 &&
-                strcmp(r.extra.p, "extra\n") == 0 && r.how.status == 0;
-    return same ? 0 : 3;
+    spec = (struct proc_spec){.argv = full,
+                              .in = "in\n",
+                              .in_len = 3,
+                              .merge_err = true,
+                              .on_out = run_on_out,
+                              .on_extra = on_extra,
+                              .on_exit = run_on_exit,
+                              .arg = &r};
+    if (proc_spawn(&r.loop, &spec, &r.proc, NULL) < 0)
+        return 3;
+    uv_run(&r.loop, UV_RUN_DEFAULT);
+    bool same = strcmp(r.out.p, "in\nerr\n") == 0 && strcmp(r.extra.p, "extra\n") == 0;
+    return same && r.how.status == 0 ? 0 : 4;
 }
 
 Test(proc, no_descriptor_is_lost_when_the_low_ones_are_free)
