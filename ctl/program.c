@@ -1,8 +1,8 @@
 #include "ctl/program.h"
 #include "common/base/mem.h"
+#include "common/loop/file.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -13,16 +13,9 @@
 /* The path of `name` in the folder of our own executable, or `name` itself, to be looked up. */
 static char *find_program(const char *name)
 {
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash, *path;
+    char *path = file_beside_us(name);
 
-    if (n <= 0)
-        return xstrdup(name);
-    self[n] = '\0';
-    slash = strrchr(self, '/');
-    path = xasprintf("%.*s/%s", (int)(slash - self), self, name);
-    if (access(path, X_OK) == 0)
+    if (path && access(path, X_OK) == 0)
         return path;
     free(path);
     return xstrdup(name);

@@ -7,8 +7,8 @@
  * It is a program and not a fork of the daemon, of which it would be a copy for as long as the
  * child runs: keys included, and each page that the daemon writes to meanwhile would be copied for
  * it. It is linked statically, since it is started for every child, and its first instruction is
- * waited for. The daemon opens it once (proc_init.c), so that both are of one version even when the
- * files are replaced under a daemon that runs. */
+ * waited for. A daemon opens it when it starts (proc_prepare), so that both are of one version even
+ * when the files are replaced under a daemon that runs. */
 #ifndef BF_INIT_H
 #define BF_INIT_H
 

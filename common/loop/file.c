@@ -2,6 +2,7 @@
 #include "common/base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,17 @@ static void close_fd(int *fd)
 {
     if (*fd >= 0)
         close(*fd);
+}
+
+char *file_beside_us(const char *name)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (n <= 0)
+        return NULL;
+    self[n] = '\0';
+    return xasprintf("%.*s/%s", (int)(strrchr(self, '/') - self), self, name);
 }
 
 int file_read(const char *path, size_t max, struct str *out, struct err *e)

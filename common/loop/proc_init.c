@@ -1,9 +1,9 @@
 #include "common/loop/proc_init.h"
 #include "common/base/mem.h"
 #include "common/base/vec.h"
+#include "common/loop/file.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -26,17 +26,12 @@ int init_clear_of(int *fd, struct err *e)
 int init_program(struct err *e)
 {
     static int program = -1;
-    char self[PATH_MAX];
-    ssize_t n;
 
     if (program >= 0)
         return program;
-    n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n < 0)
+    BF_CLEANUP(free_ptr) char *path = file_beside_us("bootfarm-init");
+    if (!path)
         return err_sys(e, "cannot find out where our own program is: /proc/self/exe");
-    self[n] = '\0';
-    *strrchr(self, '/') = '\0';
-    BF_CLEANUP(free_ptr) char *path = xasprintf("%s/bootfarm-init", self);
     program = open(path, O_PATH | O_CLOEXEC);
     if (program < 0)
         return err_sys(e, "cannot open %s, without which no other program can be run", path);
