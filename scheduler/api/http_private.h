@@ -60,6 +60,7 @@ struct request {
     struct str body;
     struct peer peer;
     struct MHD_Response *response; /* NULL: not answered yet */
+    bool response_held;            /* by us: MHD has not fetched it */
     unsigned status;
     struct {
         const char *name, *value;

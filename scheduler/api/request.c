@@ -97,14 +97,20 @@ static enum MHD_Result refuse_body(struct request *r)
 /* ---- answers ----------------------------------------------------------------------------------
  */
 
+static void let_go_of_answer(struct request *r)
+{
+    if (r->response_held)
+        MHD_destroy_response(r->response);
+    r->response_held = false;
+}
+
 static enum MHD_Result send_answer(struct request *r)
 {
-    struct MHD_Response *response = r->response;
     enum MHD_Result result;
 
     conn_set_phase(r->conn, r->stream ? CONN_STREAMING : CONN_WRITING);
-    result = MHD_queue_response(r->mhd, r->status, response);
-    MHD_destroy_response(response); /* the connection holds it now */
+    result = MHD_queue_response(r->mhd, r->status, r->response);
+    let_go_of_answer(r); /* the connection holds it now */
     return result;
 }
 
@@ -168,6 +174,7 @@ void request_on_completed(void *http, struct MHD_Connection *c, void **state,
         return;
     r->conn->request = NULL;
     conn_set_phase(r->conn, CONN_READING);
+    let_go_of_answer(r); /* the client may have gone before MHD fetched it */
     request_unref(r);
     *state = NULL;
 }
@@ -190,6 +197,7 @@ static void answer(struct request *r, unsigned status, const char *type, struct 
     for (size_t i = 0; i < r->n_headers; i++)
         MHD_add_response_header(m, r->header[i].name, r->header[i].value);
     r->response = m;
+    r->response_held = true;
     r->status = status;
     resume(r);
 }
