@@ -32,7 +32,7 @@ bf status | grep -E 'base/Containerfile:2:[0-9]+' || fail "status does not say w
 ! bf lint "$work" >/dev/null 2>&1 || fail "lint of a broken repository exits 0"
 
 say "a failing build: Degraded with the step and the last lines; the child waits for it by name; the old release stays"
-printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo about to fail; exit 7\n' >"$work/base/Containerfile"
+printf 'ARG TOOLS_BASE\nFROM ${TOOLS_BASE}\nRUN echo about to fail; sleep 1; exit 7\n' >"$work/base/Containerfile"
 commit line "fails" && push line
 wait_for 60 "base to be Degraded" is base Degraded
 bf status | grep -q 'exit 7' || fail "status does not name the failing step"

@@ -105,11 +105,11 @@ expect_failure "a registry that is down" registry infra
 say "a RUN that fails, a file that is wrong, a file that is missing"
 build '{}' <<CF
 FROM $R/external/tools:1
-RUN echo about to fail; busybox usleep 300000; exit 7
+RUN echo about to fail; sleep 1; exit 7
 CF
 # Without the pause buildah 1.28's chroot isolation loses the last output of one such RUN in a hundred.
 expect_failure "RUN exit 7" run-failed user
-expect "RUN exit 7" .step "RUN echo about to fail; busybox usleep 300000; exit 7"
+expect "RUN exit 7" .step "RUN echo about to fail; sleep 1; exit 7"
 expect "RUN exit 7" .message "exit status 7"
 result '.detail.tail[]' | grep -qx 'about to fail' || fail "the tail does not hold the RUN's output"
 build '{}' <<CF
@@ -142,7 +142,7 @@ nothing_left
 say "secrets: there for RUN, nowhere else"
 build '{"secrets": ["token"]}' <<CF
 FROM $R/external/tools:1
-RUN --mount=type=secret,id=token sha256sum /run/secrets/token | grep -q ^$(sha256sum <"$T/secrets/token" | cut -d' ' -f1) && cat /run/secrets/token && echo done
+RUN --mount=type=secret,id=token sha256sum /run/secrets/token | grep -q ^$(sha256sum <"$T/secrets/token" | cut -d' ' -f1) && cat /run/secrets/token && sleep 1
 CF
 expect "a secret" .outcome succeeded
 ! grep -q correct-horse "$T/log" || fail "the secret is in the log"
@@ -154,7 +154,7 @@ done
 ! grep -rq correct-horse "$STATE" || fail "the secret is in the worker's state"
 build '{"secrets": ["token"]}' <<CF
 FROM $R/external/tools:1
-RUN --mount=type=secret,id=token cat /run/secrets/token; busybox usleep 300000; exit 3
+RUN --mount=type=secret,id=token cat /run/secrets/token; sleep 1; exit 3
 CF
 expect_failure "a RUN that fails with a secret" run-failed user
 ! grep -q correct-horse "$T/log" "$RESULT" || fail "the secret is in the log or the result"
