@@ -31,21 +31,56 @@ static void no_such_view(struct request *r)
     request_error(r, 404, "no such list; there are %s", names.p);
 }
 
-void get_view(struct api *a, struct request *r, const char *rest)
+/* A request that pages through a list that grows, while it is asked how far that can be read. */
+struct paging {
+    struct api *a;
+    struct request *r;
+    const struct view *v;
+};
+
+static void query_view(struct api *a, struct request *r, const struct view *v, const char *upto);
+
+static void on_settled(void *arg, PGresult *rows, const struct err *e)
 {
-    const struct view *v = view_find(rest);
+    BF_CLEANUP(free_ptr) struct paging *p = arg;
+
+    if (rows)
+        query_view(p->a, p->r, p->v, PQgetvalue(rows, 0, 0));
+    else
+        answer_failure(p->r, e);
+    PQclear(rows);
+}
+
+static void settle(struct api *a, struct request *r, const struct view *v)
+{
+    struct paging *p = xmalloc(sizeof *p);
+
+    *p = (struct paging){a, r, v};
+    pool_query(a->pool, SQL_SETTLED, 1, &v->name, on_settled, p);
+}
+
+static void query_view(struct api *a, struct request *r, const struct view *v, const char *upto)
+{
     struct view_query q;
     struct err e = ERR_INIT;
 
-    if (!v) {
-        no_such_view(r);
-        return;
-    }
-    if (view_query_make(v, param_of, r, &q, &e) < 0)
+    if (view_query_make(v, param_of, r, upto, &q, &e) < 0)
         answer_failure(r, &e);
+    else if (q.unsettled)
+        settle(a, r, v);
     else
         pool_query(a->pool, q.sql.p, q.n, q.values, on_rows, r);
     view_query_release(&q);
+}
+
+void get_view(struct api *a, struct request *r, const char *rest)
+{
+    const struct view *v = view_find(rest);
+
+    if (v)
+        query_view(a, r, v, NULL);
+    else
+        no_such_view(r);
 }
 
 /* A job is named by its number or by its readable id; both are short. */

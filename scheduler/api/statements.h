@@ -10,6 +10,9 @@
     "(SELECT 1) one LEFT JOIN dashboard.leader l ON true) h"
 #define SQL_SETTING "SELECT row_to_json(s)::text FROM dashboard.settings s WHERE s.name = $1::text"
 
+/* $1: a list that grows. One row: how far it can be paged through. */
+#define SQL_SETTLED "SELECT dashboard.settled($1::text)::text"
+
 /* A job with its attempts and events instead of their number; the newest one that fits. */
 #define SQL_JOB_(which)                                                                         \
     "SELECT (to_jsonb(j) || jsonb_build_object("                                                \

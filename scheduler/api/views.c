@@ -182,18 +182,26 @@ static int check_params(const struct view *v, view_param_fn *param, const void *
             return unknown_column(v, name, e);
         if (f && !value_fits(f->type, value))
             return err_set(e, ERR_INPUT, "%s: expected %s", name, type_expected(f->type));
-        if (i + 4 > POOL_PARAMS_MAX)
+        if (i + 5 > POOL_PARAMS_MAX)
             return err_set(e, ERR_INPUT, "too many filters");
     }
     return 0;
 }
 
-static void add_order(struct view_query *q, const struct view *v, const struct paging *p)
+static void add_bound(struct view_query *q, const struct view *v, const char *op, const char *value)
 {
-    if (p->after) {
-        q->values[q->n++] = p->after;
-        str_addf(&q->sql, " AND v.%s %c $%zu::bigint", v->page, p->newest ? '<' : '>', q->n);
-    }
+    q->values[q->n++] = value;
+    str_addf(&q->sql, " AND v.%s %s $%zu::bigint", v->page, op, q->n);
+}
+
+static void add_order(struct view_query *q, const struct view *v, const struct paging *p,
+                      const char *upto)
+{
+    if (p->after)
+        add_bound(q, v, p->newest ? "<" : ">", p->after);
+    if (upto)
+        add_bound(q, v, "<=", upto);
+    q->unsettled = v->grows && p->after && !p->newest && !upto;
     if (v->page)
         str_addf(&q->sql, " ORDER BY v.%s%s", v->page, p->newest ? " DESC" : "");
     else
@@ -203,7 +211,7 @@ static void add_order(struct view_query *q, const struct view *v, const struct p
     str_addf(&q->sql, " LIMIT $%zu::bigint", q->n);
 }
 
-int view_query_make(const struct view *v, view_param_fn *param, const void *arg,
+int view_query_make(const struct view *v, view_param_fn *param, const void *arg, const char *upto,
                     struct view_query *q, struct err *e)
 {
     struct paging paging = {0};
@@ -217,7 +225,7 @@ int view_query_make(const struct view *v, view_param_fn *param, const void *arg,
              VIEW_ANSWER_MAX, v->name);
     for (const struct filter *f = v->filter; f->column; f++)
         add_filter(q, f, param, arg);
-    add_order(q, v, &paging);
+    add_order(q, v, &paging, upto);
     str_add(&q->sql, ") t) x");
     return 0;
 }

@@ -31,6 +31,7 @@ struct view {
     const char *name;
     const char *order; /* columns that order it, each without direction */
     const char *page;  /* bigint column for ?after, NULL: none */
+    bool grows;        /* rows with rising numbers are added, by transactions that may be slow */
     struct filter filter[16];
 };
 
@@ -46,12 +47,15 @@ struct view_query {
     size_t n;
     int64_t limit;
     char number[24];
+    bool unsettled; /* pages through what grows, without a bound: see `upto` */
 };
 
 /* Makes the statement that answers a request: one row with one column, the JSON array (NULL: it
- * would be larger than VIEW_ANSWER_MAX). A column given twice means either value. -1 with
- * ERR_INPUT: unknown column, value of the wrong type, and so on. */
-int view_query_make(const struct view *v, view_param_fn *param, const void *arg,
+ * would be larger than VIEW_ANSWER_MAX). A column given twice means either value. `upto`: the last
+ * number that is shown, borrowed, or NULL; what pages through a list that grows passes over rows
+ * that commit late unless it is what dashboard.settled() said. -1 with ERR_INPUT: unknown column,
+ * value of the wrong type, and so on. */
+int view_query_make(const struct view *v, view_param_fn *param, const void *arg, const char *upto,
                     struct view_query *q, struct err *e) BF_MUST_CHECK;
 void view_query_release(struct view_query *q);
 

@@ -97,6 +97,37 @@ for order in oldest newest; do
     [ "$sorted" = "$all" ] || fail "paging by $order gave $sorted instead of $all"
 done
 
+# A slow transaction has a number, a later one a higher number, and is seen first: who reads on misses neither.
+last=$(sql "select last_value from farm.event_seq")
+slow="insert into farm.event_log (actor, via, ats, detail) values ('slow', '{}', '{}', null)"
+psql -X -q -c "begin; $slow; select pg_sleep(0.6)" -c commit >/dev/null &
+writer=$!
+wrote() { [ "$(sql "select last_value from farm.event_seq")" -gt "$last" ]; }
+soon "the slow one has a number" wrote
+sql "${slow/slow/quick}"
+get "/v1/events?after=$last"
+status_is 200
+holds '[.[].actor] == ["slow", "quick"]'
+wait "$writer"
+# For one that takes longer nobody waits.
+psql -X -q -c "begin; $slow; select pg_sleep(4)" -c commit >/dev/null &
+writer=$!
+last=$(jq '.[-1].id' <<<"$body")
+soon "the slower one has a number" wrote
+ask -D "$T/head" "http://x/v1/events?after=$last"
+status_is 503
+says "a transaction is still writing to events (ask again)"
+grep -qi '^retry-after: ' "$T/head" || fail "503 without Retry-After: $(cat "$T/head")"
+get "/v1/events?order=newest&limit=1"
+status_is 200
+wait "$writer"
+get "/v1/events?after=$last"
+holds '[.[].actor] == ["slow"]'
+for list in jobs releases commands quarantine; do
+    get "/v1/$list?after=0"
+    status_is 200
+done
+
 # ---- one thing --------------------------------------------------------------------------------------------------------
 
 get /v1/jobs/build:plant:gateway@main:amd64

@@ -18,7 +18,7 @@ SELECT is((SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc p, unne
               AND NOT ((prosecdef OR oid = 'farm.evict'::regproc) AND 'search_path=pg_catalog, pg_temp' = ANY (proconfig))), NULL,
     'what may be called is SECURITY DEFINER (evict ends sessions with the rights of its caller) with a fixed search_path');
 SELECT is((SELECT array_agg(oid::regproc::text ORDER BY proname) FROM pg_proc WHERE pronamespace IN ('farm'::regnamespace, 'dashboard'::regnamespace) AND has_function_privilege('bootfarm_api', oid, 'EXECUTE')),
-    '{dashboard.base_cost,dashboard.explain,dashboard.job_log,dashboard.log_tail,dashboard.submit_command,dashboard.why_job}', 'the API has six functions');
+    '{dashboard.base_cost,dashboard.explain,dashboard.job_log,dashboard.log_tail,dashboard.settled,dashboard.submit_command,dashboard.why_job}', 'the API has seven functions');
 SELECT is((SELECT count(*) FROM pg_proc p, unnest('{bootfarm_dashboard,bootfarm_autoscaler}'::name[]) r
             WHERE pronamespace IN ('farm'::regnamespace, 'dashboard'::regnamespace) AND has_function_privilege(r, oid, 'EXECUTE')), 0::bigint, 'readers have none');
 SELECT is((SELECT count(*) FROM pg_proc WHERE pronamespace = 'dashboard'::regnamespace AND has_function_privilege('bootfarm_scheduler', oid, 'EXECUTE')), 0::bigint, 'the scheduler submits no commands');

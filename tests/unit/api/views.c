@@ -20,11 +20,16 @@ static bool pair_at(const void *arg, size_t n, const char **name, const char **v
 static struct view_query q;
 static struct err why;
 
-static int make(const char *view, const struct pair *pairs)
+static int make_upto(const char *view, const struct pair *pairs, const char *upto)
 {
     view_query_release(&q);
     why = (struct err){0};
-    return view_query_make(view_find(view), pair_at, pairs, &q, &why);
+    return view_query_make(view_find(view), pair_at, pairs, upto, &q, &why);
+}
+
+static int make(const char *view, const struct pair *pairs)
+{
+    return make_upto(view, pairs, NULL);
 }
 
 #define MAKE(view, ...) make(view, (const struct pair[]){__VA_ARGS__ __VA_OPT__(, ){0}})
@@ -114,6 +119,24 @@ Test(views, more_filters_than_parameters_are_refused)
     cr_expect(strstr(why.msg, "too many filters"));
 }
 
+Test(views, reading_on_in_what_grows_needs_a_bound)
+{
+    const struct pair after[] = {{"after", "7"}, {0}};
+
+    cr_assert(make("events", after) == 0);
+    cr_expect(q.unsettled);
+    cr_assert(make_upto("events", after, "12") == 0);
+    cr_expect_not(q.unsettled);
+    cr_expect(strstr(q.sql.p, "v.id > $1::bigint AND v.id <= $2::bigint ORDER BY v.id LIMIT $3"));
+    cr_expect_str_eq(q.values[1], "12");
+    cr_assert(MAKE("events", {"after", "7"}, {"order", "newest"}) == 0);
+    cr_expect_not(q.unsettled);
+    cr_assert(MAKE("events", {"limit", "7"}) == 0);
+    cr_expect_not(q.unsettled);
+    cr_assert(make("images", after) == 0);
+    cr_expect_not(q.unsettled);
+}
+
 /* The table is the only source of SQL text. */
 Test(views, names_are_identifiers)
 {
@@ -126,6 +149,7 @@ Test(views, names_are_identifiers)
             for (const char *p = f->column; *p; p++)
                 cr_expect(islower((unsigned char)*p) || *p == '_', "%s", f->column);
         cr_expect((v->page != NULL) != (v->order != NULL), "%s needs one order", v->name);
+        cr_expect(!v->grows || v->page, "%s grows without a number", v->name);
         cr_expect_eq(view_find(v->name), v);
     }
     cr_expect_null(view_find("pg_roles"));
