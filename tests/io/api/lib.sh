@@ -108,10 +108,10 @@ holds() { jq -e "$1" <<<"$body" >/dev/null || fail "the answer lacks $1: $body";
 
 # ---- the leader's part, done by psql with the functions that the scheduler calls ------------------------------
 
-# act SQL...: statements of one writing transaction; functions of tests/schema/fixture.sql need no schema.
+# act SQL...: statements of one writing transaction, which says that something changed as each turn does; functions of tests/schema/fixture.sql need no schema.
 act() {
     psql -X -q -At -v ON_ERROR_STOP=1 -c "begin; select set_config('search_path', 't,public', true), farm.check_term((select term from farm.leader))" \
-        "${@/#/-c}" -c commit >"$T/act" || fail "the database refuses: $*"
+        "${@/#/-c}" -c "notify farm_change, 'jobs'" -c commit >"$T/act" || fail "the database refuses: $*"
     tail -n +2 "$T/act"
 }
 
