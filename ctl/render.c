@@ -133,7 +133,7 @@ static const struct {
     {"Degraded", "31"},   {"failed", "31"},  {"refused", "31"},   {"disconnected", "31"},
     {"lost", "31"},       {"error", "31"},   {"revoked", "31"},   {"OutOfSync", "33"},
     {"Absent", "33"},     {"waiting", "33"}, {"ready", "33"},     {"draining", "33"},
-    {"never-seen", "33"}, {"warning", "33"}, {"submitted", "33"},
+    {"never-seen", "33"}, {"warning", "33"}, {"submitted", "33"}, {"resting", "33"},
 };
 
 void state_add(struct str *out, const char *state, const struct style *style)

@@ -263,8 +263,9 @@ static bool is_one_of(const char *word, const char *const *list)
 }
 
 /* Reasons that say that something is not as it should be; the others are the way of things. */
-static const char *const bad_reasons[] = {"base",         "backoff",     "worker",        "drained",
-                                          "disconnected", "quarantined", "mirror-failed", NULL};
+static const char *const bad_reasons[] = {"base",        "backoff",       "worker",
+                                          "drained",     "resting",       "disconnected",
+                                          "quarantined", "mirror-failed", NULL};
 
 /* Images that wait for the same thing: where a worker is gone there are hundreds of them. */
 struct waits {
@@ -329,16 +330,17 @@ static void problem_presence(const json_t *p, struct str *out)
 
 static void problem_worker(const json_t *w, const struct style *style, struct str *out)
 {
+    static const char *const bad[] = {"disconnected", "never-seen", "resting", NULL};
     const char *state = member_text(w, "state");
 
-    if (strcmp(state, "disconnected") != 0 && strcmp(state, "never-seen") != 0)
+    if (!is_one_of(state, bad))
         return;
     begin(out, "worker ", member_text(w, "name"));
     if (state[0] == 'n') {
         str_add(out, "enrolled, but never connected\n");
         return;
     }
-    str_add(out, "disconnected");
+    str_add(out, state[0] == 'r' ? "resting after jobs that failed there" : state);
     add_since(out, w, "since", style);
     str_addch(out, '\n');
 }

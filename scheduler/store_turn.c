@@ -195,6 +195,8 @@ static const char *worker_state_name(enum worker_state s)
         return "draining";
     case WORKER_DISCONNECTED:
         return "disconnected";
+    case WORKER_RESTING:
+        return "resting";
     }
     BUG("worker state %d", (int)s);
 }

@@ -64,7 +64,7 @@ CREATE TABLE farm.worker (
     capabilities text[] NOT NULL DEFAULT '{}',
     binary_version text,
     pressure     jsonb,
-    state        text NOT NULL DEFAULT 'never-seen' CHECK (state IN ('never-seen', 'connected', 'draining', 'disconnected')),
+    state        text NOT NULL DEFAULT 'never-seen' CHECK (state IN ('never-seen', 'connected', 'draining', 'disconnected', 'resting')),
     state_since  timestamptz NOT NULL DEFAULT now()
 );
 
@@ -295,7 +295,7 @@ CREATE TABLE farm.job_state (
     not_before    timestamptz,
     ready_at      timestamptz,
     ended_at      timestamptz,
-    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy pressure disconnected quarantined
+    reason        text,                         -- why it waits: parent blocked base backoff worker drained busy pressure disconnected quarantined resting
     detail        text,                         -- the parent's name, the last error, ...
     fail_class    text,                         -- user infra timeout
     -- the newest attempt:

@@ -251,13 +251,15 @@ DECLARE
 BEGIN
     y.rank := q.rank;
     y.queued := q.queued;
-    SELECT count(*) AS n, count(*) FILTER (WHERE c.state IN ('connected', 'draining')) AS here,
+    SELECT count(*) AS n, count(*) FILTER (WHERE c.state IN ('connected', 'draining', 'resting')) AS here,
            count(*) FILTER (WHERE c.state = 'connected' AND NOT c.drained) AS open,
            sum(c.slots) FILTER (WHERE c.state = 'connected' AND NOT c.drained) AS slots,
            sum(greatest(c.slots - c.busy, 0)) FILTER (WHERE c.state = 'connected' AND NOT c.drained) AS free,
            array_agg(c.name) FILTER (WHERE c.state = 'connected' AND NOT c.drained) AS open_names,
            array_agg(format('%s (%s since %s)', c.name, c.state, farm.when_text(c.since))) AS named,
-           array_agg(c.name || CASE WHEN c.drained THEN ' drained' ELSE ' about to stop' END) FILTER (WHERE c.state IN ('connected', 'draining')) AS closed
+           array_agg(c.name || CASE WHEN c.drained THEN ' drained' WHEN c.state = 'resting' THEN ' resting since ' || farm.when_text(c.since) || ' (jobs failed there for infrastructure)'
+                               ELSE ' about to stop' END) FILTER (WHERE c.state IN ('connected', 'draining', 'resting')) AS closed,
+           bool_or(c.state = 'resting' AND NOT c.drained) AS resting
       INTO fit FROM farm.candidates(j) c WHERE c.arch_fits AND c.lacks = '{}';
     IF j.kind = 'publish' THEN      -- one at a time for each repository, and each image
         SELECT r.job_id INTO other FROM farm.release r
@@ -273,7 +275,7 @@ BEGIN
         y.reason := 'worker';
         y.text := 'no worker that could run it is connected: ' || farm.some(fit.named);
     ELSIF fit.open = 0 THEN
-        y.reason := 'drained';
+        y.reason := CASE WHEN fit.resting THEN 'resting' ELSE 'drained' END;
         y.text := format('%s %s', CASE cardinality(fit.closed) WHEN 1 THEN 'worker' ELSE 'workers' END, farm.some(fit.closed));
     ELSIF fit.free = 0 THEN
         SELECT t.reason, concat_ws('; ', format(CASE fit.slots WHEN 1 THEN 'the one slot of %2$s is taken' ELSE 'all %s slots of %s are taken' END, fit.slots, farm.some(fit.open_names)), t.text) INTO y.reason, y.text FROM farm.queue_text(j, q) t;

@@ -192,7 +192,13 @@ enum op_type {
     OP_LAST = OP_EXPLAIN
 };
 
-enum worker_state { WORKER_NEVER_SEEN, WORKER_CONNECTED, WORKER_DRAINING, WORKER_DISCONNECTED };
+enum worker_state {
+    WORKER_NEVER_SEEN,
+    WORKER_CONNECTED,
+    WORKER_DRAINING,
+    WORKER_DISCONNECTED,
+    WORKER_RESTING /* connected, but what it tried last failed for infrastructure */
+};
 
 struct pin {
     bool base;  /* else an image */

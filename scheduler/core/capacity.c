@@ -15,7 +15,9 @@
  * It never waits for a better one: a pull takes seconds, and when a slot will be free is a guess.
  *
  * A worker that stalls gets nothing more while it has work, but one thing when it has none: what
- * stalls it then is not ours, and the farm must go on. */
+ * stalls it then is not ours, and the farm must go on. One where several jobs in a row failed for
+ * infrastructure would take all that others are too busy for: it rests, longer each time, and then
+ * gets one job at a time, until one goes through. */
 #include "scheduler/core/world.h"
 
 #include "common/base/str.h"
@@ -69,9 +71,12 @@ static enum stand stand_of(const struct worker *k)
         return STAND_DRAINED;
     if (!k->accepting)
         return STAND_FULL;
+    bool works = k->n_leases + k->strays > 0;
+    if (worker_is_suspect(k) && (k->rests_until || works))
+        return STAND_RESTING;
     if (k->n_leases + k->strays >= k->slots)
         return STAND_BUSY;
-    return k->stalled && k->n_leases + k->strays > 0 ? STAND_PRESSED : STAND_FREE;
+    return k->stalled && works ? STAND_PRESSED : STAND_FREE;
 }
 
 static void take_out(struct worker *k)

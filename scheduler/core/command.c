@@ -94,7 +94,10 @@ void command_drain(struct world *w, int64_t command, int64_t id, bool drained)
     op->worker = id;
     op->drained = drained;
     k->drained = drained;
+    if (!drained)
+        worker_trust(k);
     worker_stand(w, k);
+    worker_show(w, k, false);
     emit_orders(w, k);
     done(w, command, NULL);
 }

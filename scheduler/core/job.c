@@ -52,6 +52,7 @@ static const char *const reasons[] = {
     [WAIT_PRESSURE] = "pressure",
     [WAIT_DISCONNECTED] = "disconnected",
     [WAIT_QUARANTINED] = "quarantined",
+    [WAIT_RESTING] = "resting",
 };
 
 static const char *const classes[] = {

@@ -46,9 +46,10 @@ static const struct {
     enum wait_reason reason;
     bool named; /* whom it waits for is said */
 } reasons[] = {
-    {STAND_BUSY, WAIT_BUSY, false},    {STAND_PRESSED, WAIT_PRESSURE, true},
+    {STAND_BUSY, WAIT_BUSY, false},      {STAND_PRESSED, WAIT_PRESSURE, true},
     {STAND_FREE, WAIT_PRESSURE, true}, /* but not with the memory that the jobs ask for */
-    {STAND_FULL, WAIT_PRESSURE, true}, {STAND_DRAINED, WAIT_DRAINED, true},
+    {STAND_FULL, WAIT_PRESSURE, true},   {STAND_RESTING, WAIT_RESTING, true},
+    {STAND_DRAINED, WAIT_DRAINED, true},
 };
 
 static enum wait_reason bucket_reason(const struct bucket *b, const struct worker **who)

@@ -100,6 +100,20 @@ static void learn_from(struct world *w, const struct lease *l, const struct resu
     image_seen_at(j->image, l->worker);
 }
 
+static bool is_code(const struct result_report *r, const char *code)
+{
+    return r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, code) == 0;
+}
+
+/* A digest that no registry has any more is no worker's fault; one that gave the attempt up has
+ * tried nothing. */
+static void tried(struct world *w, const struct lease *l, const struct result_report *r)
+{
+    bool infra = r->fail_class == FAIL_INFRA || r->fail_class == FAIL_NONE;
+    if (r->outcome != OUTCOME_CANCELLED && !is_code(r, "digest-gone"))
+        worker_tried(w, l->worker, l->job->id, r->outcome == OUTCOME_FAILED && infra);
+}
+
 static void finish(struct world *w, struct lease *l, const struct result_report *r)
 {
     struct job *j = l->job;
@@ -111,9 +125,10 @@ static void finish(struct world *w, struct lease *l, const struct result_report 
     op->reason = d.reason;
     op->not_before = d.not_before;
     op->cookie = r->cookie;
-    if (r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, "digest-gone") == 0)
+    if (is_code(r, "digest-gone"))
         forget_digest(w, j);
     learn_from(w, l, r);
+    tried(w, l, r);
     apply(w, j, &d, &r->digest);
 }
 

@@ -2,10 +2,10 @@
 #include "scheduler/core/world.h"
 
 /* backoff_min, doubled with each attempt, up to backoff_max. */
-static bf_time backoff(const struct brain_config *c, int attempts)
+bf_time backoff(const struct brain_config *c, unsigned attempts)
 {
     bf_time wait = c->backoff_min;
-    for (int i = 1; i < attempts && wait < c->backoff_max; i++)
+    for (unsigned i = 1; i < attempts && wait < c->backoff_max; i++)
         wait *= 2;
     return wait < c->backoff_max ? wait : c->backoff_max;
 }

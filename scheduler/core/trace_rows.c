@@ -83,7 +83,7 @@ static const char *status_word(unsigned v)
 
 static const char *worker_word(unsigned v)
 {
-    static const char *const words[] = {NULL, "connected", "draining", "disconnected"};
+    static const char *const words[] = {NULL, "connected", "draining", "disconnected", "resting"};
     return WORD(words, v);
 }
 

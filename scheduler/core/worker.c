@@ -9,6 +9,9 @@
  * disconnected, until the site's grace is over. */
 #include "scheduler/core/world.h"
 
+/* A registry that was away for an hour must not keep the farm from work for long. */
+#define REST_MAX (60 * BF_SEC)
+
 bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct worker *x = heap_item(a, struct worker, timer),
@@ -44,9 +47,10 @@ void worker_free(struct worker *k)
 
 void worker_show(struct world *w, struct worker *k, bool facts_changed)
 {
-    enum worker_state state = !k->connected  ? WORKER_DISCONNECTED
-                              : k->accepting ? WORKER_CONNECTED
-                                             : WORKER_DRAINING;
+    enum worker_state state = !k->connected          ? WORKER_DISCONNECTED
+                              : !k->accepting        ? WORKER_DRAINING
+                              : worker_is_suspect(k) ? WORKER_RESTING
+                                                     : WORKER_CONNECTED;
     if (state == k->shown && !facts_changed)
         return;
     k->shown = state;
@@ -76,6 +80,8 @@ void take_worker(struct world *w, const struct worker_row *row)
     set_text(&k->name, row->name);
     k->site = row->site;
     k->roles = row->roles;
+    if (k->drained && !row->drained)
+        worker_trust(k);
     k->drained = row->drained;
     k->revoked = row->revoked;
     k->slots_wanted = row->slots_wanted;
@@ -90,6 +96,39 @@ void worker_link_down(struct world *w, int64_t id)
     struct worker *k = idmap_get(&w->workers, id);
     if (k && k->connected)
         disconnect(w, k);
+}
+
+/* ---- rests -----------------------------------------------------------------------------------
+ */
+
+void worker_trust(struct worker *k)
+{
+    k->n_failed = k->rests = 0;
+    k->rests_until = 0;
+}
+
+/* A job that fails everywhere counts once. */
+static void blame(struct worker *k, int64_t job)
+{
+    for (unsigned i = 0; i < k->n_failed; i++) {
+        if (k->failed[i] == job)
+            return;
+    }
+    if (k->n_failed < REST_AFTER)
+        k->failed[k->n_failed++] = job;
+}
+
+void worker_tried(struct world *w, struct worker *k, int64_t job, bool infra)
+{
+    if (!infra) {
+        worker_trust(k);
+        return;
+    }
+    blame(k, job);
+    if (!worker_is_suspect(k) || k->rests_until)
+        return; /* those that ran beside the last one say nothing new */
+    bf_time rest = backoff(&w->config, ++k->rests);
+    k->rests_until = w->now + (rest < REST_MAX ? rest : REST_MAX);
 }
 
 /* ---- leases ---------------------------------------------------------------------------------- */
@@ -119,6 +158,8 @@ static bf_time next_lapse(const struct world *w, const struct worker *k)
 void worker_watch(struct world *w, struct worker *k)
 {
     bf_time when = next_lapse(w, k);
+    if (k->rests_until && (when < 0 || k->rests_until < when))
+        when = k->rests_until;
     if (when < 0 || (k->timer.pos && k->lapse <= when))
         return;
     if (k->timer.pos)
@@ -154,6 +195,10 @@ void worker_lapses(struct world *w)
         if (k->lapse > w->now)
             break;
         heap_del(&w->lapses, n);
+        if (k->rests_until && k->rests_until <= w->now) {
+            k->rests_until = 0;
+            worker_stand(w, k);
+        }
         bf_time when = next_lapse(w, k);
         if (when >= 0 && when <= w->now) {
             if (k->lapsed)
@@ -215,6 +260,8 @@ void take_report(struct world *w, const struct worker_report *r)
     k->in_step = true;
     k->heard = w->now;
     bool changed = take_facts(w, k, r);
+    if (!same_boot)
+        worker_trust(k);
     reconnect(w, k);
     report_lost_by_reboot(w, k, r);
     lingers_check(w, k, r, same_boot);

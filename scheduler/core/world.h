@@ -225,6 +225,7 @@ enum stand {
     STAND_AWAY,    /* not connected */
     STAND_DRAINED, /* or shutting down */
     STAND_FULL,    /* takes nothing for lack of disk or memory */
+    STAND_RESTING, /* its last attempts failed for infrastructure */
     STAND_BUSY,    /* no free slot */
     STAND_PRESSED, /* a free slot, but it stalls */
     STAND_FREE,
@@ -255,6 +256,9 @@ struct ack_entry {
     enum op_status status;
     bool pending; /* the transaction that asks is not committed yet */
 };
+
+/* So many jobs that fail one after the other for infrastructure are their worker's fault. */
+#define REST_AFTER 3
 
 /* An attempt that was cancelled and may still run. */
 struct linger {
@@ -291,7 +295,10 @@ struct worker {
     unsigned slots;      /* how many it gets: may be fewer than it has leases */
     unsigned slots_said; /* by itself */
     unsigned slots_wanted;
-    unsigned strays; /* runs so many attempts that are no longer wanted */
+    unsigned strays;            /* runs so many attempts that are no longer wanted */
+    int64_t failed[REST_AFTER]; /* jobs that failed for infrastructure since one went through */
+    unsigned n_failed, rests;   /* how many, each once; how often it has rested since then */
+    bf_time rests_until;        /* 0: it does not rest */
     bf_time heard;
     enum worker_state shown; /* what the database shows */
     uint64_t orders_step;    /* the step that asked for Orders last */
@@ -495,6 +502,15 @@ void workers_loaded(struct world *w);
 void worker_watch(struct world *w, struct worker *k);
 bf_time worker_patience(const struct world *w, const struct worker *k);
 void worker_show(struct world *w, struct worker *k, bool facts_changed);
+/* One of its attempts has ended. `infra`: through no fault of the job; else the worker did its
+ * work. */
+void worker_tried(struct world *w, struct worker *k, int64_t job, bool infra);
+/* It is given work again as if it had never failed. */
+void worker_trust(struct worker *k);
+static inline bool worker_is_suspect(const struct worker *k)
+{
+    return k->n_failed == REST_AFTER;
+}
 void worker_free(struct worker *k);
 bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b);
 
@@ -532,6 +548,8 @@ struct decision {
 struct decision decide_result(const struct world *w, const struct job *j, enum outcome outcome,
                               enum fail_class fail_class);
 struct decision decide_loss(const struct world *w, const struct job *j);
+/* How long whoever has failed `attempts` times waits before the next one. */
+bf_time backoff(const struct brain_config *c, unsigned attempts);
 
 /* status.c */
 void take_status(struct world *w, const struct op *op, enum op_status st,

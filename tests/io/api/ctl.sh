@@ -99,6 +99,11 @@ prints 'plant@main: images/x/Containerfile:3:8: error: V is not set \(set it\)'
 prints 'plant:gateway@main: build failed: RUN exit 7: exit status 7: run-failed; bootfarm job logs [0-9]+'
 prints '^    \| about to fail$'
 prints 'worker hub-2: disconnected for'
+hub_1_is() { act "select farm.worker_seen(array[t.worker('hub-1')], array[t.uuid(1)], array['$1'], array['{}'::jsonb])" >/dev/null && bf status; }
+hub_1_is resting
+prints 'worker hub-1: resting after jobs that failed there for '
+hub_1_is connected
+! grep -q 'worker hub-1' <<<"$out" || fail "a connected worker is a problem: $out"
 bf status --repository none --json
 [ "$out" = "[]" ] || fail "a filter shows $out"
 

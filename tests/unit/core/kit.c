@@ -60,7 +60,8 @@ void kit_release(struct kit *k)
 
 static const char *seen_name(enum worker_state s)
 {
-    static const char *const names[] = {"never-seen", "connected", "draining", "disconnected"};
+    static const char *const names[] = {"never-seen", "connected", "draining", "disconnected",
+                                        "resting"};
     return names[s];
 }
 

@@ -336,6 +336,117 @@ Test(core_policy, who_failed_a_job_gets_it_last)
     kit_release(&k);
 }
 
+/* ---- rests -------------------------------------------------------------------------------------
+ */
+
+static void fails(int64_t on, unsigned slots, int64_t job)
+{
+    kit_ends(&k, on, slots, job, OUTCOME_FAILED, FAIL_INFRA);
+    kit_commit(&k);
+}
+
+static void three_fail(void)
+{
+    start(6);
+    worker(1, 1, ROLES, 3);
+    for (int64_t i = 1; i <= 3; i++)
+        kit_simple(&k, i, JOB_BUILD, i);
+    kit_commit(&k);
+    forget(&k);
+    fails(1, 3, 1);
+    fails(1, 3, 2);
+    expect(&k, "finish 1 waiting backoff +5\norders 1\n"
+               "finish 2 waiting backoff +5\norders 1\n");
+    fails(1, 3, 3);
+    expect(&k, "finish 3 waiting backoff +5\nseen 1 resting\norders 1\n");
+}
+
+Test(core_policy, where_three_jobs_fail_the_worker_rests_then_gets_one_at_a_time)
+{
+    three_fail();
+    kit_at(&k, 4);
+    kit_simple(&k, 4, JOB_BUILD, 4);
+    kit_commit(&k);
+    expect(&k, "ready 4\nexplain resting: w1\n");
+    kit_at(&k, 5); /* the others' back-off is over, too */
+    expect(&k, "again 1\nagain 2\nagain 3\nclaim 1 on 1\norders 1\n");
+    fails(1, 3, 1);
+    kit_at(&k, 14); /* ten seconds now */
+    expect(&k, "finish 1 waiting backoff +10\norders 1\n");
+    kit_at(&k, 15);
+    expect(&k, "again 1\nclaim 1 on 1\norders 1\n");
+    kit_ends(&k, 1, 3, 1, OUTCOME_SUCCEEDED, FAIL_NONE);
+    kit_commit(&k);
+    expect(&k, "finish 1 succeeded\nseen 1 connected\n"
+               "claim 2 on 1\nclaim 3 on 1\nclaim 4 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+/* While one works the others wait for it, and are not told anything new. */
+Test(core_policy, another_worker_gets_what_the_resting_one_does_not)
+{
+    three_fail();
+    worker(2, 1, ROLES, 1);
+    kit_simple(&k, 4, JOB_BUILD, 4);
+    kit_simple(&k, 5, JOB_BUILD, 5);
+    kit_commit(&k);
+    expect(&k, "ready 4\nready 5\nclaim 4 on 2\nexplain busy\norders 2\n");
+    kit_release(&k);
+}
+
+Test(core_policy, one_job_that_fails_everywhere_is_nobodys_fault)
+{
+    start(1);
+    worker(1, 1, ROLES, 1);
+    kit_simple(&k, 1, JOB_BUILD, 1);
+    kit_commit(&k);
+    for (int i = 0, wait = 5, at = 0; i < 4; i++, wait *= 2) {
+        fails(1, 1, 1);
+        kit_at(&k, at += wait);
+        cr_assert_eq(world_job(k.w, 1)->state, JOB_LEASED, "after failure %d", i + 1);
+    }
+    kit_release(&k);
+}
+
+Test(core_policy, what_is_the_jobs_fault_clears_its_worker)
+{
+    start(5);
+    worker(1, 1, ROLES, 1);
+    for (int64_t i = 1; i <= 5; i++)
+        kit_simple(&k, i, JOB_BUILD, i);
+    kit_commit(&k);
+    fails(1, 1, 1);
+    fails(1, 1, 2);
+    kit_ends(&k, 1, 1, 3, OUTCOME_FAILED, FAIL_USER);
+    kit_commit(&k);
+    fails(1, 1, 4);
+    cr_assert_eq(world_job(k.w, 5)->state, JOB_LEASED);
+    kit_release(&k);
+}
+
+Test(core_policy, a_new_boot_or_an_operator_clears_it)
+{
+    three_fail();
+    kit_simple(&k, 4, JOB_BUILD, 4);
+    kit_commit(&k);
+    expect(&k, "ready 4\nexplain resting: w1\n");
+    kit_command(&k, IN_DRAIN, 7, 1);
+    kit_commit(&k);
+    expect(&k, "drain 1 yes\ndone 7\nexplain drained: w1\norders 1\n");
+    kit_command(&k, IN_RESUME, 8, 1);
+    kit_commit(&k);
+    expect(&k, "drain 1 no\nseen 1 connected\ndone 8\nclaim 4 on 1\norders 1\n");
+    kit_release(&k);
+
+    three_fail();
+    struct worker_report r = kit_says(1, 3);
+    r.boot = boot(2);
+    kit_report(&k, r);
+    kit_commit(&k);
+    expect(&k, "seen 1 connected\norders 1\n");
+    kit_release(&k);
+}
+
 /* ---- order -------------------------------------------------------------------------------------
  */
 
