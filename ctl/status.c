@@ -340,9 +340,9 @@ static void problem_worker(const json_t *w, const struct style *style, struct st
         str_add(out, "enrolled, but never connected\n");
         return;
     }
-    str_add(out, state[0] == 'r' ? "resting after jobs that failed there" : state);
+    str_add(out, state);
     add_since(out, w, "since", style);
-    str_addch(out, '\n');
+    str_add(out, state[0] == 'r' ? ": it failed what went through at others\n" : "\n");
 }
 
 static void problem_refused(const json_t *q, struct str *out)

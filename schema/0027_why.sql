@@ -257,7 +257,7 @@ BEGIN
            sum(greatest(c.slots - c.busy, 0)) FILTER (WHERE c.state = 'connected' AND NOT c.drained) AS free,
            array_agg(c.name) FILTER (WHERE c.state = 'connected' AND NOT c.drained) AS open_names,
            array_agg(format('%s (%s since %s)', c.name, c.state, farm.when_text(c.since))) AS named,
-           array_agg(c.name || CASE WHEN c.drained THEN ' drained' WHEN c.state = 'resting' THEN ' resting since ' || farm.when_text(c.since) || ' (jobs failed there for infrastructure)'
+           array_agg(c.name || CASE WHEN c.drained THEN ' drained' WHEN c.state = 'resting' THEN ' resting since ' || farm.when_text(c.since) || ' (what failed there went through at others)'
                                ELSE ' about to stop' END) FILTER (WHERE c.state IN ('connected', 'draining', 'resting')) AS closed,
            bool_or(c.state = 'resting' AND NOT c.drained) AS resting
       INTO fit FROM farm.candidates(j) c WHERE c.arch_fits AND c.lacks = '{}';

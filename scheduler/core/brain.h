@@ -197,7 +197,7 @@ enum worker_state {
     WORKER_CONNECTED,
     WORKER_DRAINING,
     WORKER_DISCONNECTED,
-    WORKER_RESTING /* connected, but what it tried last failed for infrastructure */
+    WORKER_RESTING /* connected, but it failed what went through at others */
 };
 
 struct pin {

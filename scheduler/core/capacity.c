@@ -15,9 +15,9 @@
  * It never waits for a better one: a pull takes seconds, and when a slot will be free is a guess.
  *
  * A worker that stalls gets nothing more while it has work, but one thing when it has none: what
- * stalls it then is not ours, and the farm must go on. One where several jobs in a row failed for
- * infrastructure would take all that others are too busy for: it rests, longer each time, and then
- * gets one job at a time, until one goes through. */
+ * stalls it then is not ours, and the farm must go on. One that fails for infrastructure what then
+ * goes through at others is always free, and would take all that those are too busy for: it rests,
+ * longer each time, and then gets one job at a time, until one goes through. */
 #include "scheduler/core/world.h"
 
 #include "common/base/str.h"

@@ -52,6 +52,7 @@ void lease_lose(struct world *w, struct lease *l)
     struct worker *k = l->worker;
     j->losses++;
     j->last_worker = k->nr;
+    j->infra = false;
     struct decision d = decide_loss(w, j);
     struct op *op = emit(w, OP_LOSE, j->id);
     op->attempt = l->attempt;

@@ -100,18 +100,17 @@ static void learn_from(struct world *w, const struct lease *l, const struct resu
     image_seen_at(j->image, l->worker);
 }
 
-static bool is_code(const struct result_report *r, const char *code)
+/* One that gave the attempt up has tried nothing. */
+static void tried(struct world *w, const struct lease *l, const struct decision *d,
+                  enum outcome outcome)
 {
-    return r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, code) == 0;
-}
-
-/* A digest that no registry has any more is no worker's fault; one that gave the attempt up has
- * tried nothing. */
-static void tried(struct world *w, const struct lease *l, const struct result_report *r)
-{
-    bool infra = r->fail_class == FAIL_INFRA || r->fail_class == FAIL_NONE;
-    if (r->outcome != OUTCOME_CANCELLED && !is_code(r, "digest-gone"))
-        worker_tried(w, l->worker, l->job->id, r->outcome == OUTCOME_FAILED && infra);
+    struct job *j = l->job;
+    bool infra = outcome == OUTCOME_FAILED && d->reason == WAIT_BACKOFF;
+    if (outcome != OUTCOME_CANCELLED)
+        worker_tried(w, l->worker, infra);
+    if (d->next == JOB_SUCCEEDED && j->infra && j->last_worker != l->worker->nr)
+        worker_blame(w, w->all_workers.v[j->last_worker - 1]);
+    j->infra = infra;
 }
 
 static void finish(struct world *w, struct lease *l, const struct result_report *r)
@@ -125,10 +124,10 @@ static void finish(struct world *w, struct lease *l, const struct result_report 
     op->reason = d.reason;
     op->not_before = d.not_before;
     op->cookie = r->cookie;
-    if (is_code(r, "digest-gone"))
+    if (r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, "digest-gone") == 0)
         forget_digest(w, j);
     learn_from(w, l, r);
-    tried(w, l, r);
+    tried(w, l, &d, r->outcome);
     apply(w, j, &d, &r->digest);
 }
 

@@ -9,7 +9,7 @@
  * disconnected, until the site's grace is over. */
 #include "scheduler/core/world.h"
 
-/* A registry that was away for an hour must not keep the farm from work for long. */
+#define REST_AFTER 3
 #define REST_MAX (60 * BF_SEC)
 
 bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b)
@@ -99,36 +99,44 @@ void worker_link_down(struct world *w, int64_t id)
 }
 
 /* ---- rests -----------------------------------------------------------------------------------
- */
+ *
+ * A registry that is away makes jobs fail wherever they run, and is no reason to rest; neither is a
+ * base that nobody can pull. What went through elsewhere is. */
+
+bool worker_is_suspect(const struct worker *k)
+{
+    return k->blamed >= REST_AFTER;
+}
 
 void worker_trust(struct worker *k)
 {
-    k->n_failed = k->rests = 0;
+    k->blamed = k->rests = 0;
     k->rests_until = 0;
 }
 
-/* A job that fails everywhere counts once. */
-static void blame(struct worker *k, int64_t job)
+static void rest(const struct world *w, struct worker *k)
 {
-    for (unsigned i = 0; i < k->n_failed; i++) {
-        if (k->failed[i] == job)
-            return;
-    }
-    if (k->n_failed < REST_AFTER)
-        k->failed[k->n_failed++] = job;
+    bf_time time = backoff(&w->config, ++k->rests);
+    k->rests_until = w->now + (time < REST_MAX ? time : REST_MAX);
 }
 
-void worker_tried(struct world *w, struct worker *k, int64_t job, bool infra)
+/* What ran beside the one that made it rest says nothing new. */
+void worker_tried(struct world *w, struct worker *k, bool infra)
 {
-    if (!infra) {
+    if (!infra)
         worker_trust(k);
+    else if (worker_is_suspect(k) && !k->rests_until)
+        rest(w, k);
+}
+
+void worker_blame(struct world *w, struct worker *k)
+{
+    if (worker_is_suspect(k) || ++k->blamed < REST_AFTER)
         return;
-    }
-    blame(k, job);
-    if (!worker_is_suspect(k) || k->rests_until)
-        return; /* those that ran beside the last one say nothing new */
-    bf_time rest = backoff(&w->config, ++k->rests);
-    k->rests_until = w->now + (rest < REST_MAX ? rest : REST_MAX);
+    rest(w, k);
+    worker_stand(w, k);
+    worker_show(w, k, false);
+    worker_watch(w, k);
 }
 
 /* ---- leases ---------------------------------------------------------------------------------- */

@@ -149,6 +149,7 @@ struct job {
     bool grave : 1; /* in world.grave */
     bool told : 1;  /* reason and wait_ref are what the database shows */
     bool held : 1;  /* ready, but not in its queue before not_before */
+    bool infra : 1; /* its last attempt failed for infrastructure */
     uint16_t attempts, losses;
     int32_t priority;
     uint32_t last_worker; /* 1 + its place in world.all_workers: its attempt failed or was lost */
@@ -225,7 +226,7 @@ enum stand {
     STAND_AWAY,    /* not connected */
     STAND_DRAINED, /* or shutting down */
     STAND_FULL,    /* takes nothing for lack of disk or memory */
-    STAND_RESTING, /* its last attempts failed for infrastructure */
+    STAND_RESTING, /* fails what goes through at others */
     STAND_BUSY,    /* no free slot */
     STAND_PRESSED, /* a free slot, but it stalls */
     STAND_FREE,
@@ -256,9 +257,6 @@ struct ack_entry {
     enum op_status status;
     bool pending; /* the transaction that asks is not committed yet */
 };
-
-/* So many jobs that fail one after the other for infrastructure are their worker's fault. */
-#define REST_AFTER 3
 
 /* An attempt that was cancelled and may still run. */
 struct linger {
@@ -295,10 +293,10 @@ struct worker {
     unsigned slots;      /* how many it gets: may be fewer than it has leases */
     unsigned slots_said; /* by itself */
     unsigned slots_wanted;
-    unsigned strays;            /* runs so many attempts that are no longer wanted */
-    int64_t failed[REST_AFTER]; /* jobs that failed for infrastructure since one went through */
-    unsigned n_failed, rests;   /* how many, each once; how often it has rested since then */
-    bf_time rests_until;        /* 0: it does not rest */
+    unsigned strays;     /* runs so many attempts that are no longer wanted */
+    unsigned blamed;     /* jobs that it alone failed, since one went through */
+    unsigned rests;      /* how often it has rested since then */
+    bf_time rests_until; /* 0: it does not rest */
     bf_time heard;
     enum worker_state shown; /* what the database shows */
     uint64_t orders_step;    /* the step that asked for Orders last */
@@ -504,13 +502,12 @@ bf_time worker_patience(const struct world *w, const struct worker *k);
 void worker_show(struct world *w, struct worker *k, bool facts_changed);
 /* One of its attempts has ended. `infra`: through no fault of the job; else the worker did its
  * work. */
-void worker_tried(struct world *w, struct worker *k, int64_t job, bool infra);
+void worker_tried(struct world *w, struct worker *k, bool infra);
+/* What failed there for infrastructure has gone through at another one. */
+void worker_blame(struct world *w, struct worker *k);
 /* It is given work again as if it had never failed. */
 void worker_trust(struct worker *k);
-static inline bool worker_is_suspect(const struct worker *k)
-{
-    return k->n_failed == REST_AFTER;
-}
+bool worker_is_suspect(const struct worker *k);
 void worker_free(struct worker *k);
 bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b);
 

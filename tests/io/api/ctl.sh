@@ -101,7 +101,7 @@ prints '^    \| about to fail$'
 prints 'worker hub-2: disconnected for'
 hub_1_is() { act "select farm.worker_seen(array[t.worker('hub-1')], array[t.uuid(1)], array['$1'], array['{}'::jsonb])" >/dev/null && bf status; }
 hub_1_is resting
-prints 'worker hub-1: resting after jobs that failed there for '
+prints 'worker hub-1: resting for .*: it failed what went through at others$'
 hub_1_is connected
 ! grep -q 'worker hub-1' <<<"$out" || fail "a connected worker is a problem: $out"
 bf status --repository none --json

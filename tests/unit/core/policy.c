@@ -339,106 +339,114 @@ Test(core_policy, who_failed_a_job_gets_it_last)
 /* ---- rests -------------------------------------------------------------------------------------
  */
 
-static void fails(int64_t on, unsigned slots, int64_t job)
+static void ends(int64_t on, unsigned slots, int64_t job, enum fail_class fail_class)
 {
-    kit_ends(&k, on, slots, job, OUTCOME_FAILED, FAIL_INFRA);
+    kit_ends(&k, on, slots, job, fail_class == FAIL_NONE ? OUTCOME_SUCCEEDED : OUTCOME_FAILED,
+             fail_class);
     kit_commit(&k);
 }
 
-static void three_fail(void)
+/* Worker 1, with room for three, fails what worker 2 then does. */
+static void three_go_through_elsewhere(void)
 {
-    start(6);
+    start(9);
     worker(1, 1, ROLES, 3);
     for (int64_t i = 1; i <= 3; i++)
         kit_simple(&k, i, JOB_BUILD, i);
     kit_commit(&k);
+    for (int64_t i = 1; i <= 3; i++)
+        ends(1, 3, i, FAIL_INFRA);
+    worker(2, 1, ROLES, 3);
+    kit_at(&k, 5);
     forget(&k);
-    fails(1, 3, 1);
-    fails(1, 3, 2);
-    expect(&k, "finish 1 waiting backoff +5\norders 1\n"
-               "finish 2 waiting backoff +5\norders 1\n");
-    fails(1, 3, 3);
-    expect(&k, "finish 3 waiting backoff +5\nseen 1 resting\norders 1\n");
+    ends(2, 3, 1, FAIL_NONE);
+    ends(2, 3, 2, FAIL_NONE);
+    expect(&k, "finish 1 succeeded\norders 2\nfinish 2 succeeded\norders 2\n");
+    ends(2, 3, 3, FAIL_NONE);
+    expect(&k, "finish 3 succeeded\nseen 1 resting\norders 2\n");
 }
 
-Test(core_policy, where_three_jobs_fail_the_worker_rests_then_gets_one_at_a_time)
+Test(core_policy, who_fails_what_others_do_rests_then_gets_one_at_a_time)
 {
-    three_fail();
-    kit_at(&k, 4);
-    kit_simple(&k, 4, JOB_BUILD, 4);
-    kit_commit(&k);
-    expect(&k, "ready 4\nexplain resting: w1\n");
-    kit_at(&k, 5); /* the others' back-off is over, too */
-    expect(&k, "again 1\nagain 2\nagain 3\nclaim 1 on 1\norders 1\n");
-    fails(1, 3, 1);
-    kit_at(&k, 14); /* ten seconds now */
-    expect(&k, "finish 1 waiting backoff +10\norders 1\n");
-    kit_at(&k, 15);
-    expect(&k, "again 1\nclaim 1 on 1\norders 1\n");
-    kit_ends(&k, 1, 3, 1, OUTCOME_SUCCEEDED, FAIL_NONE);
-    kit_commit(&k);
-    expect(&k, "finish 1 succeeded\nseen 1 connected\n"
-               "claim 2 on 1\nclaim 3 on 1\nclaim 4 on 1\norders 1\n");
-    kit_release(&k);
-}
-
-/* While one works the others wait for it, and are not told anything new. */
-Test(core_policy, another_worker_gets_what_the_resting_one_does_not)
-{
-    three_fail();
-    worker(2, 1, ROLES, 1);
-    kit_simple(&k, 4, JOB_BUILD, 4);
-    kit_simple(&k, 5, JOB_BUILD, 5);
-    kit_commit(&k);
-    expect(&k, "ready 4\nready 5\nclaim 4 on 2\nexplain busy\norders 2\n");
-    kit_release(&k);
-}
-
-Test(core_policy, one_job_that_fails_everywhere_is_nobodys_fault)
-{
-    start(1);
-    worker(1, 1, ROLES, 1);
-    kit_simple(&k, 1, JOB_BUILD, 1);
-    kit_commit(&k);
-    for (int i = 0, wait = 5, at = 0; i < 4; i++, wait *= 2) {
-        fails(1, 1, 1);
-        kit_at(&k, at += wait);
-        cr_assert_eq(world_job(k.w, 1)->state, JOB_LEASED, "after failure %d", i + 1);
-    }
-    kit_release(&k);
-}
-
-Test(core_policy, what_is_the_jobs_fault_clears_its_worker)
-{
-    start(5);
-    worker(1, 1, ROLES, 1);
-    for (int64_t i = 1; i <= 5; i++)
+    three_go_through_elsewhere();
+    for (int64_t i = 4; i <= 8; i++)
         kit_simple(&k, i, JOB_BUILD, i);
     kit_commit(&k);
-    fails(1, 1, 1);
-    fails(1, 1, 2);
-    kit_ends(&k, 1, 1, 3, OUTCOME_FAILED, FAIL_USER);
-    kit_commit(&k);
-    fails(1, 1, 4);
-    cr_assert_eq(world_job(k.w, 5)->state, JOB_LEASED);
+    expect(&k, "ready 4\nready 5\nready 6\nready 7\nready 8\n"
+               "claim 4 on 2\nclaim 5 on 2\nclaim 6 on 2\nexplain busy\norders 2\n");
+    kit_at(&k, 9);
+    expect(&k, "");
+    kit_at(&k, 10); /* five seconds after the third */
+    expect(&k, "claim 7 on 1\norders 1\n");
+    ends(1, 3, 7, FAIL_INFRA);
+    kit_at(&k, 19); /* ten now */
+    expect(&k, "finish 7 waiting backoff +5\norders 1\nagain 7\n");
+    kit_at(&k, 20);
+    expect(&k, "claim 7 on 1\norders 1\n"); /* nobody else is free */
+    ends(1, 3, 7, FAIL_NONE);
+    expect(&k, "finish 7 succeeded\nseen 1 connected\nclaim 8 on 1\norders 1\n");
     kit_release(&k);
 }
 
-Test(core_policy, a_new_boot_or_an_operator_clears_it)
+Test(core_policy, what_waits_for_who_rests_says_so)
 {
-    three_fail();
+    three_go_through_elsewhere();
+    kit_command(&k, IN_DRAIN, 7, 2);
     kit_simple(&k, 4, JOB_BUILD, 4);
     kit_commit(&k);
-    expect(&k, "ready 4\nexplain resting: w1\n");
-    kit_command(&k, IN_DRAIN, 7, 1);
+    expect(&k, "drain 2 yes\ndone 7\norders 2\nready 4\nexplain resting: w1\n");
+    kit_at(&k, 10);
+    expect(&k, "claim 4 on 1\norders 1\n");
+    kit_release(&k);
+}
+
+/* A registry is away: nothing goes through anywhere, and nobody rests. */
+Test(core_policy, what_fails_everywhere_is_no_workers_fault)
+{
+    start(4);
+    worker(1, 1, ROLES, 4);
+    for (int64_t i = 1; i <= 4; i++)
+        kit_simple(&k, i, JOB_BUILD, i);
     kit_commit(&k);
-    expect(&k, "drain 1 yes\ndone 7\nexplain drained: w1\norders 1\n");
+    for (int i = 0, wait = 5, at = 0; i < 4; i++, wait *= 2) {
+        for (int64_t job = 1; job <= 4; job++)
+            ends(1, 4, job, FAIL_INFRA);
+        kit_at(&k, at += wait);
+        for (int64_t job = 1; job <= 4; job++)
+            cr_assert_eq(world_job(k.w, job)->state, JOB_LEASED, "after failure %d", i + 1);
+    }
+    for (int64_t job = 1; job <= 4; job++)
+        ends(1, 4, job, FAIL_NONE);
+    cr_expect(!strstr(k.said.p, "resting"), "%s", k.said.p);
+    kit_release(&k);
+}
+
+Test(core_policy, work_that_it_did_clears_a_worker)
+{
+    three_go_through_elsewhere();
+    kit_simple(&k, 4, JOB_BUILD, 4);
+    kit_at(&k, 10);
+    forget(&k);
+    kit_command(&k, IN_DRAIN, 7, 2);
+    kit_simple(&k, 5, JOB_BUILD, 5);
+    kit_commit(&k);
+    forget(&k);
+    ends(1, 3, 5, FAIL_USER);
+    expect(&k, "finish 5 failed\nseen 1 connected\norders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, an_operator_or_a_new_boot_clears_a_worker)
+{
+    three_go_through_elsewhere();
+    kit_command(&k, IN_DRAIN, 7, 1);
     kit_command(&k, IN_RESUME, 8, 1);
     kit_commit(&k);
-    expect(&k, "drain 1 no\nseen 1 connected\ndone 8\nclaim 4 on 1\norders 1\n");
+    expect(&k, "drain 1 yes\ndone 7\norders 1\n"
+               "drain 1 no\nseen 1 connected\ndone 8\norders 1\n");
     kit_release(&k);
 
-    three_fail();
+    three_go_through_elsewhere();
     struct worker_report r = kit_says(1, 3);
     r.boot = boot(2);
     kit_report(&k, r);
