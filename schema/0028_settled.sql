@@ -2,10 +2,10 @@
 
 -- Numbers are given out when rows are written, and seen when their transaction commits: who pages by number could pass over the rows of a slower one.
 -- This is the last number given out, answered when all that wrote to the list's tables at that moment have ended: up to it nothing comes any more. It
--- waits for a second at most, since whoever asks holds a connection.
+-- waits for no longer than a turn takes, since whoever asks holds a connection; a plan may write for seconds.
 CREATE FUNCTION dashboard.settled(list text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    patience constant timestamptz := clock_timestamp() + interval '1 second';
+    patience constant timestamptz := clock_timestamp() + interval '250 milliseconds';
     tables constant regclass[] := CASE list
         WHEN 'jobs' THEN ARRAY['farm.job_fixed']
         WHEN 'events' THEN ARRAY['farm.event_log', 'farm.job_fixed', 'farm.job_state']
@@ -15,6 +15,9 @@ DECLARE
     last bigint;
     writers text[];
 BEGIN
+    IF pg_is_in_recovery() THEN     -- a standby knows nothing of who writes
+        RAISE EXCEPTION 'a standby cannot tell how far % can be read', list USING ERRCODE = 'cannot_connect_now', HINT = 'ask the primary';
+    END IF;
     IF tables IS NULL THEN
         RAISE EXCEPTION 'nobody adds to the list %', list USING ERRCODE = 'invalid_parameter_value';
     END IF;

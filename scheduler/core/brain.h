@@ -197,7 +197,8 @@ enum worker_state {
     WORKER_CONNECTED,
     WORKER_DRAINING,
     WORKER_DISCONNECTED,
-    WORKER_RESTING /* connected, but it failed what went through at others */
+    WORKER_RESTING, /* connected, but it failed what went through at others */
+    WORKER_LAST = WORKER_RESTING
 };
 
 struct pin {

@@ -72,7 +72,7 @@ static enum stand stand_of(const struct worker *k)
     if (!k->accepting)
         return STAND_FULL;
     bool works = k->n_leases + k->strays > 0;
-    if (worker_is_suspect(k) && (k->rests_until || works))
+    if (worker_is_suspect(k) && (k->resting || works))
         return STAND_RESTING;
     if (k->n_leases + k->strays >= k->slots)
         return STAND_BUSY;

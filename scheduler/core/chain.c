@@ -209,8 +209,9 @@ void chain_learn(struct world *w, const struct job *j, bf_time took)
 
 void image_seen_at(struct image *im, const struct worker *k)
 {
-    if (k->nr > UINT16_MAX || im->has[0] == k->nr)
+    uint16_t nr = short_nr(k->nr);
+    if (!nr || im->has[0] == nr)
         return;
     im->has[1] = im->has[0];
-    im->has[0] = (uint16_t)k->nr;
+    im->has[0] = nr;
 }

@@ -77,6 +77,7 @@ void command_retry(struct world *w, int64_t command, int64_t id, const char *who
     struct op *op = emit(w, OP_REOPEN, id);
     op->who = xstrdup(who);
     j->losses = 0;
+    j->blames = 0;
     j->not_before = 0;
     j->keyed = false;
     job_enter(w, j, JOB_WAITING, WAIT_NONE);
@@ -95,9 +96,8 @@ void command_drain(struct world *w, int64_t command, int64_t id, bool drained)
     op->drained = drained;
     k->drained = drained;
     if (!drained)
-        worker_trust(k);
+        worker_trust(w, k);
     worker_stand(w, k);
-    worker_show(w, k, false);
     emit_orders(w, k);
     done(w, command, NULL);
 }

@@ -51,8 +51,8 @@ void lease_lose(struct world *w, struct lease *l)
     struct job *j = l->job;
     struct worker *k = l->worker;
     j->losses++;
-    j->last_worker = k->nr;
-    j->infra = false;
+    j->last_worker = short_nr(k->nr);
+    j->blames = 0;
     struct decision d = decide_loss(w, j);
     struct op *op = emit(w, OP_LOSE, j->id);
     op->attempt = l->attempt;

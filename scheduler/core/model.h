@@ -38,7 +38,8 @@ enum wait_reason {
     WAIT_PRESSURE,     /* such workers exist, with free slots, but lack memory or disk, or stall */
     WAIT_DISCONNECTED, /* running at a site whose link is down (continue) */
     WAIT_QUARANTINED,  /* lost on three workers; until `job retry` */
-    WAIT_RESTING       /* such workers exist, but rest: they failed what went through at others */
+    WAIT_RESTING,      /* such workers exist, but rest: they failed what went through at others */
+    WAIT_LAST = WAIT_RESTING
 };
 
 enum fail_class { FAIL_NONE, FAIL_USER, FAIL_INFRA, FAIL_TIMEOUT };

@@ -72,7 +72,7 @@ static void apply(struct world *w, struct job *j, const struct decision *d,
         if (j->newest && j->kind != JOB_TEST)
             made_set(w, &j->slot->made, digest, NULL);
     } else {
-        j->last_worker = j->lease->worker->nr;
+        j->last_worker = short_nr(j->lease->worker->nr);
         j->keyed = d->next == JOB_WAITING;
         j->rerun |= d->next == JOB_READY;
     }
@@ -100,17 +100,20 @@ static void learn_from(struct world *w, const struct lease *l, const struct resu
     image_seen_at(j->image, l->worker);
 }
 
-/* One that gave the attempt up has tried nothing. */
-static void tried(struct world *w, const struct lease *l, const struct decision *d,
-                  enum outcome outcome)
+/* What the worker is worth. One that gave the attempt up has shown nothing. */
+static void rate(struct world *w, const struct lease *l, const struct decision *d,
+                 enum outcome outcome)
 {
     struct job *j = l->job;
+    struct worker *k = l->worker;
     bool infra = outcome == OUTCOME_FAILED && d->reason == WAIT_BACKOFF;
-    if (outcome != OUTCOME_CANCELLED)
-        worker_tried(w, l->worker, infra);
-    if (d->next == JOB_SUCCEEDED && j->infra && j->last_worker != l->worker->nr)
-        worker_blame(w, w->all_workers.v[j->last_worker - 1]);
-    j->infra = infra;
+    if (outcome == OUTCOME_SUCCEEDED && j->blames && j->last_worker && j->last_worker != k->nr)
+        worker_blame(w, w->all_workers.v[j->last_worker - 1], l);
+    if (infra)
+        worker_failed(w, l);
+    else if (outcome != OUTCOME_CANCELLED)
+        worker_trust(w, k);
+    j->blames = infra ? k->trusts : 0;
 }
 
 static void finish(struct world *w, struct lease *l, const struct result_report *r)
@@ -127,7 +130,7 @@ static void finish(struct world *w, struct lease *l, const struct result_report 
     if (r->outcome == OUTCOME_FAILED && r->code && strcmp(r->code, "digest-gone") == 0)
         forget_digest(w, j);
     learn_from(w, l, r);
-    tried(w, l, &d, r->outcome);
+    rate(w, l, &d, r->outcome);
     apply(w, j, &d, &r->digest);
 }
 

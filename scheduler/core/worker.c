@@ -27,6 +27,7 @@ struct worker *world_worker(struct world *w, int64_t id)
         k->id = id;
         k->name = xstrdup("?");
         k->heard = w->now;
+        k->trusts = 1;
         k->lapsed = w->loaded; /* enrolled just now: the database knows that it was never seen */
         list_init(&k->leases);
         idmap_put(&w->workers, k);
@@ -80,13 +81,14 @@ void take_worker(struct world *w, const struct worker_row *row)
     set_text(&k->name, row->name);
     k->site = row->site;
     k->roles = row->roles;
-    if (k->drained && !row->drained)
-        worker_trust(k);
+    bool resumed = k->drained && !row->drained;
     k->drained = row->drained;
     k->revoked = row->revoked;
     k->slots_wanted = row->slots_wanted;
     count_slots(k);
     worker_sort(w, k);
+    if (resumed)
+        worker_trust(w, k);
     if (k->revoked && k->connected)
         disconnect(w, k);
 }
@@ -101,42 +103,64 @@ void worker_link_down(struct world *w, int64_t id)
 /* ---- rests -----------------------------------------------------------------------------------
  *
  * A registry that is away makes jobs fail wherever they run, and is no reason to rest; neither is a
- * base that nobody can pull. What went through elsewhere is. */
+ * base that nobody can pull. That others did what failed here is one, if it still failed here when
+ * they had begun, and nothing has gone through here since. */
 
 bool worker_is_suspect(const struct worker *k)
 {
     return k->blamed >= REST_AFTER;
 }
 
-void worker_trust(struct worker *k)
+/* It stands otherwise than it did. */
+static void restand(struct world *w, struct worker *k)
 {
-    k->blamed = k->rests = 0;
-    k->rests_until = 0;
+    worker_stand(w, k);
+    if (!k->in_step)
+        worker_show(w, k, false);
 }
 
-static void rest(const struct world *w, struct worker *k)
+void worker_trust(struct world *w, struct worker *k)
+{
+    bool was = worker_is_suspect(k);
+    k->trusts += k->trusts < UINT32_MAX ? 1 : 2; /* never 0 */
+    k->blamed = k->rests = 0;
+    k->resting = false;
+    if (was)
+        restand(w, k);
+}
+
+static void rest(struct world *w, struct worker *k)
 {
     bf_time time = backoff(&w->config, ++k->rests);
+    k->resting = true;
     k->rests_until = w->now + (time < REST_MAX ? time : REST_MAX);
+    restand(w, k);
+    worker_watch(w, k);
 }
 
-/* What ran beside the one that made it rest says nothing new. */
-void worker_tried(struct world *w, struct worker *k, bool infra)
+/* What ran before it rested says nothing new. */
+void worker_failed(struct world *w, const struct lease *l)
 {
-    if (!infra)
-        worker_trust(k);
-    else if (worker_is_suspect(k) && !k->rests_until)
+    struct worker *k = l->worker;
+    k->failed = w->now;
+    if (worker_is_suspect(k) && !k->resting && l->started >= k->rests_until)
         rest(w, k);
 }
 
-void worker_blame(struct world *w, struct worker *k)
+void worker_blame(struct world *w, struct worker *k, const struct lease *l)
 {
-    if (worker_is_suspect(k) || ++k->blamed < REST_AFTER)
+    if (worker_is_suspect(k) || l->job->blames != k->trusts || k->failed < l->started)
         return;
-    rest(w, k);
+    if (++k->blamed == REST_AFTER)
+        rest(w, k);
+}
+
+static void rested(struct world *w, struct worker *k)
+{
+    if (!k->resting || k->rests_until > w->now)
+        return;
+    k->resting = false;
     worker_stand(w, k);
-    worker_show(w, k, false);
-    worker_watch(w, k);
 }
 
 /* ---- leases ---------------------------------------------------------------------------------- */
@@ -166,7 +190,7 @@ static bf_time next_lapse(const struct world *w, const struct worker *k)
 void worker_watch(struct world *w, struct worker *k)
 {
     bf_time when = next_lapse(w, k);
-    if (k->rests_until && (when < 0 || k->rests_until < when))
+    if (k->resting && (when < 0 || k->rests_until < when))
         when = k->rests_until;
     if (when < 0 || (k->timer.pos && k->lapse <= when))
         return;
@@ -203,10 +227,7 @@ void worker_lapses(struct world *w)
         if (k->lapse > w->now)
             break;
         heap_del(&w->lapses, n);
-        if (k->rests_until && k->rests_until <= w->now) {
-            k->rests_until = 0;
-            worker_stand(w, k);
-        }
+        rested(w, k);
         bf_time when = next_lapse(w, k);
         if (when >= 0 && when <= w->now) {
             if (k->lapsed)
@@ -269,7 +290,7 @@ void take_report(struct world *w, const struct worker_report *r)
     k->heard = w->now;
     bool changed = take_facts(w, k, r);
     if (!same_boot)
-        worker_trust(k);
+        worker_trust(w, k);
     reconnect(w, k);
     report_lost_by_reboot(w, k, r);
     lingers_check(w, k, r, same_boot);

@@ -149,10 +149,10 @@ struct job {
     bool grave : 1; /* in world.grave */
     bool told : 1;  /* reason and wait_ref are what the database shows */
     bool held : 1;  /* ready, but not in its queue before not_before */
-    bool infra : 1; /* its last attempt failed for infrastructure */
     uint16_t attempts, losses;
+    uint16_t last_worker; /* nr of that whose attempt failed or was lost; 0: none */
     int32_t priority;
-    uint32_t last_worker; /* 1 + its place in world.all_workers: its attempt failed or was lost */
+    uint32_t blames; /* worker.trusts of that one, if it failed for infrastructure; else 0 */
     struct slot *slot;
     union {
         struct image *image;     /* build, test */
@@ -293,10 +293,13 @@ struct worker {
     unsigned slots;      /* how many it gets: may be fewer than it has leases */
     unsigned slots_said; /* by itself */
     unsigned slots_wanted;
-    unsigned strays;     /* runs so many attempts that are no longer wanted */
-    unsigned blamed;     /* jobs that it alone failed, since one went through */
-    unsigned rests;      /* how often it has rested since then */
-    bf_time rests_until; /* 0: it does not rest */
+    unsigned strays; /* runs so many attempts that are no longer wanted */
+    uint32_t trusts; /* how often it was found to work, from 1 */
+    unsigned blamed; /* jobs that it failed since then, and that went through at others */
+    unsigned rests;  /* how often it has rested since then */
+    bool resting;
+    bf_time rests_until; /* or rested */
+    bf_time failed;      /* for infrastructure, last */
     bf_time heard;
     enum worker_state shown; /* what the database shows */
     uint64_t orders_step;    /* the step that asked for Orders last */
@@ -364,6 +367,12 @@ static inline struct job *slot_newest(const struct slot *s)
 static inline struct tag_slot *tag_of(const struct job *j)
 {
     return container_of(j->slot, struct tag_slot, slot);
+}
+
+/* Of the nr of workers beyond that many nothing is remembered. */
+static inline uint16_t short_nr(uint32_t nr)
+{
+    return nr <= UINT16_MAX ? (uint16_t)nr : 0;
 }
 
 static inline struct bucket *bucket_of(const struct job *j)
@@ -500,13 +509,12 @@ void workers_loaded(struct world *w);
 void worker_watch(struct world *w, struct worker *k);
 bf_time worker_patience(const struct world *w, const struct worker *k);
 void worker_show(struct world *w, struct worker *k, bool facts_changed);
-/* One of its attempts has ended. `infra`: through no fault of the job; else the worker did its
- * work. */
-void worker_tried(struct world *w, struct worker *k, bool infra);
-/* What failed there for infrastructure has gone through at another one. */
-void worker_blame(struct world *w, struct worker *k);
-/* It is given work again as if it had never failed. */
-void worker_trust(struct worker *k);
+/* An attempt failed for infrastructure. */
+void worker_failed(struct world *w, const struct lease *l);
+/* One that its worker failed so went through: `l` is another worker's. */
+void worker_blame(struct world *w, struct worker *k, const struct lease *l);
+/* It works: it did something, an operator says so, or it has begun anew. */
+void worker_trust(struct world *w, struct worker *k);
 bool worker_is_suspect(const struct worker *k);
 void worker_free(struct worker *k);
 bool worker_lapse_less(const struct heap_node *a, const struct heap_node *b);

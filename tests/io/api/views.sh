@@ -97,36 +97,52 @@ for order in oldest newest; do
     [ "$sorted" = "$all" ] || fail "paging by $order gave $sorted instead of $all"
 done
 
-# A slow transaction has a number, a later one a higher number, and is seen first: who reads on misses neither.
+# A slow transaction has a number, a quick one a higher number and is seen first: who reads on misses neither.
+writer_begin() { # writer_begin STATEMENT: it stays open until writer_end
+    exec {writer}> >(exec psql -X -q)
+    echo "begin; $1;" >&"$writer"
+}
+writer_end() {
+    echo "commit;" >&"$writer"
+    exec {writer}>&-
+}
+writes() { [ "$(sql "select count(*) from pg_locks where relation = 'farm.$1'::regclass and mode = 'RowExclusiveLock' and granted")" != 0 ]; }
+event() { echo "insert into farm.event_log (actor, via, ats) values ('$1', '{}', '{}')"; }
 last=$(sql "select last_value from farm.event_seq")
-slow="insert into farm.event_log (actor, via, ats, detail) values ('slow', '{}', '{}', null)"
-psql -X -q -c "begin; $slow; select pg_sleep(0.6)" -c commit >/dev/null &
-writer=$!
+writer_begin "$(event slow)"
 wrote() { [ "$(sql "select last_value from farm.event_seq")" -gt "$last" ]; }
 soon "the slow one has a number" wrote
-sql "${slow/slow/quick}"
-get "/v1/events?after=$last"
-status_is 200
-holds '[.[].actor] == ["slow", "quick"]'
-wait "$writer"
-# For one that takes longer nobody waits.
-psql -X -q -c "begin; $slow; select pg_sleep(4)" -c commit >/dev/null &
-writer=$!
-last=$(jq '.[-1].id' <<<"$body")
-soon "the slower one has a number" wrote
+sql "$(event quick)"
 ask -D "$T/head" "http://x/v1/events?after=$last"
 status_is 503
 says "a transaction is still writing to events (ask again)"
 grep -qi '^retry-after: ' "$T/head" || fail "503 without Retry-After: $(cat "$T/head")"
 get "/v1/events?order=newest&limit=1"
-status_is 200
-wait "$writer"
-get "/v1/events?after=$last"
-holds '[.[].actor] == ["slow"]'
-for list in jobs releases commands quarantine; do
+holds '[.[].actor] == ["quick"]'
+writer_end
+read_on() { get "/v1/events?after=$last" && [ "$status" = 200 ]; }
+soon "the slow one has ended" read_on
+holds '[.[].actor] == ["slow", "quick"]'
+# Whatever adds to a list is waited for, and nothing else.
+while read -r list table; do
+    writer_begin "lock table farm.$table in row exclusive mode"
+    soon "somebody writes to $table" writes "$table"
     get "/v1/$list?after=0"
+    status_is 503
+    get "/v1/images?after=0"
     status_is 200
-done
+    writer_end
+    ended() { get "/v1/$list?after=0" && [ "$status" = 200 ]; }
+    soon "nobody writes to $table" ended
+done <<'TABLES'
+events event_log
+events job_fixed
+events job_state
+jobs job_fixed
+releases release
+commands command
+quarantine quarantine
+TABLES
 
 # ---- one thing --------------------------------------------------------------------------------------------------------
 

@@ -82,6 +82,7 @@ SELECT results_eq($$SELECT name, images_wanted, images_present FROM dashboard.si
 SELECT results_eq($$SELECT worker, status FROM farm.worker_seen(ARRAY[t.worker('hub-1'), 999999, t.worker('hub-2')], ARRAY[t.uuid(1), t.uuid(2), NULL], '{connected,connected,odd}',
     ARRAY['{"arch": "amd64", "slots": 4, "capabilities": ["kvm"], "version": "1.0", "pressure": {"accepting": true}}', '{}', '{}']::jsonb[])$$,
     $$VALUES (t.worker('hub-1'), 'ok'), (999999::bigint, 'unknown'), (t.worker('hub-2'), 'refused')$$, 'worker_seen: ok, unknown, refused');
+SELECT throws_ok($$SELECT dashboard.settled('images')$$, '22023', 'nobody adds to the list images', 'a list that does not grow');
 SELECT farm.worker_seen(ARRAY[t.worker('hub-1')], ARRAY[NULL::uuid], '{draining}', ARRAY['{}']::jsonb[]);
 SELECT results_eq($$SELECT state, arch, slots, capabilities, version, pressure FROM dashboard.workers WHERE name = 'hub-1'$$,
     $$VALUES ('draining', 'amd64', 4, '{kvm}'::text[], '1.0', '{"accepting": true}'::jsonb)$$, 'what is not said stays');

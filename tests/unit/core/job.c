@@ -17,7 +17,7 @@ Test(core_job, names_round_trip)
         cr_assert_eq(job_state_parse(job_state_name((enum job_state)i), &s), 0);
         cr_assert_eq((int)s, i);
     }
-    for (int i = WAIT_NONE + 1; i <= WAIT_QUARANTINED; i++) {
+    for (int i = WAIT_NONE + 1; i <= WAIT_LAST; i++) {
         enum wait_reason r;
         cr_assert_eq(wait_reason_parse(wait_reason_name((enum wait_reason)i), &r), 0);
         cr_assert_eq((int)r, i);

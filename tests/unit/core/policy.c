@@ -346,32 +346,55 @@ static void ends(int64_t on, unsigned slots, int64_t job, enum fail_class fail_c
     kit_commit(&k);
 }
 
-/* Worker 1, with room for three, fails what worker 2 then does. */
-static void three_go_through_elsewhere(void)
+static void builds(int64_t from, int64_t to)
+{
+    for (int64_t i = from; i <= to; i++)
+        kit_simple(&k, i, JOB_BUILD, i);
+    kit_commit(&k);
+}
+
+/* Worker 1 fails 1 to 3; worker 2 takes them. */
+static void three_fail(void)
 {
     start(9);
     worker(1, 1, ROLES, 3);
-    for (int64_t i = 1; i <= 3; i++)
-        kit_simple(&k, i, JOB_BUILD, i);
-    kit_commit(&k);
+    builds(1, 3);
     for (int64_t i = 1; i <= 3; i++)
         ends(1, 3, i, FAIL_INFRA);
     worker(2, 1, ROLES, 3);
     kit_at(&k, 5);
+    for (int64_t i = 1; i <= 3; i++)
+        cr_assert_eq(world_job(k.w, i)->lease->worker->id, 2);
+    forget(&k);
+}
+
+static void three_go_through(void)
+{
+    for (int64_t i = 1; i <= 3; i++)
+        ends(2, 3, i, FAIL_NONE);
+}
+
+/* And fails 9 when it is the turn of those. */
+static void made_to_rest(void)
+{
+    three_fail();
+    builds(9, 9);
+    ends(1, 3, 9, FAIL_INFRA);
     forget(&k);
     ends(2, 3, 1, FAIL_NONE);
     ends(2, 3, 2, FAIL_NONE);
     expect(&k, "finish 1 succeeded\norders 2\nfinish 2 succeeded\norders 2\n");
     ends(2, 3, 3, FAIL_NONE);
     expect(&k, "finish 3 succeeded\nseen 1 resting\norders 2\n");
+    kit_command(&k, IN_CANCEL_JOB, 5, 9);
+    kit_commit(&k);
+    forget(&k);
 }
 
 Test(core_policy, who_fails_what_others_do_rests_then_gets_one_at_a_time)
 {
-    three_go_through_elsewhere();
-    for (int64_t i = 4; i <= 8; i++)
-        kit_simple(&k, i, JOB_BUILD, i);
-    kit_commit(&k);
+    made_to_rest();
+    builds(4, 8);
     expect(&k, "ready 4\nready 5\nready 6\nready 7\nready 8\n"
                "claim 4 on 2\nclaim 5 on 2\nclaim 6 on 2\nexplain busy\norders 2\n");
     kit_at(&k, 9);
@@ -390,68 +413,109 @@ Test(core_policy, who_fails_what_others_do_rests_then_gets_one_at_a_time)
 
 Test(core_policy, what_waits_for_who_rests_says_so)
 {
-    three_go_through_elsewhere();
+    made_to_rest();
     kit_command(&k, IN_DRAIN, 7, 2);
-    kit_simple(&k, 4, JOB_BUILD, 4);
-    kit_commit(&k);
+    builds(4, 4);
     expect(&k, "drain 2 yes\ndone 7\norders 2\nready 4\nexplain resting: w1\n");
     kit_at(&k, 10);
     expect(&k, "claim 4 on 1\norders 1\n");
+    kit_command(&k, IN_CANCEL_JOB, 8, 4); /* a trial that shows nothing */
+    builds(5, 5);
+    expect(&k,
+           "end 4 cancelled by operator:eve\ndone 8\norders 1\nready 5\nclaim 5 on 1\norders 1\n");
     kit_release(&k);
 }
 
-/* A registry is away: nothing goes through anywhere, and nobody rests. */
+/* What ran there already may fail as it will. */
+Test(core_policy, attempts_of_before_do_not_prolong_a_rest)
+{
+    three_fail();
+    builds(7, 9);
+    ends(1, 3, 9, FAIL_INFRA);
+    three_go_through();
+    ends(1, 3, 7, FAIL_INFRA);
+    kit_at(&k, 11); /* it rested until 10 */
+    ends(1, 3, 8, FAIL_INFRA);
+    forget(&k);
+    kit_command(&k, IN_DRAIN, 7, 2);
+    builds(4, 4);
+    cr_assert_eq(world_job(k.w, 4)->state, JOB_LEASED, "%s", k.said.p);
+    kit_release(&k);
+}
+
+/* A registry is away for a while, and jobs fail wherever they run. */
 Test(core_policy, what_fails_everywhere_is_no_workers_fault)
 {
-    start(4);
-    worker(1, 1, ROLES, 4);
-    for (int64_t i = 1; i <= 4; i++)
-        kit_simple(&k, i, JOB_BUILD, i);
-    kit_commit(&k);
-    for (int i = 0, wait = 5, at = 0; i < 4; i++, wait *= 2) {
-        for (int64_t job = 1; job <= 4; job++)
-            ends(1, 4, job, FAIL_INFRA);
-        kit_at(&k, at += wait);
-        for (int64_t job = 1; job <= 4; job++)
-            cr_assert_eq(world_job(k.w, job)->state, JOB_LEASED, "after failure %d", i + 1);
+    start(6);
+    worker(1, 1, ROLES, 3);
+    worker(2, 1, ROLES, 3);
+    builds(1, 6);
+    for (int64_t i = 1; i <= 6; i++)
+        ends(world_job(k.w, i)->lease->worker->id, 3, i, FAIL_INFRA);
+    kit_at(&k, 5);
+    for (int64_t on = 1; on <= 2; on++) { /* first all that the other one had failed */
+        for (int64_t i = 1; i <= 6; i++) {
+            struct job *j = world_job(k.w, i);
+            if (j && j->lease && j->lease->worker->id == on)
+                ends(on, 3, i, FAIL_NONE);
+        }
     }
-    for (int64_t job = 1; job <= 4; job++)
-        ends(1, 4, job, FAIL_NONE);
     cr_expect(!strstr(k.said.p, "resting"), "%s", k.said.p);
     kit_release(&k);
 }
 
-Test(core_policy, work_that_it_did_clears_a_worker)
+/* Or here only, but then it worked here, too. */
+Test(core_policy, what_it_has_done_since_clears_a_worker)
 {
-    three_go_through_elsewhere();
-    kit_simple(&k, 4, JOB_BUILD, 4);
-    kit_at(&k, 10);
-    forget(&k);
-    kit_command(&k, IN_DRAIN, 7, 2);
-    kit_simple(&k, 5, JOB_BUILD, 5);
-    kit_commit(&k);
-    forget(&k);
-    ends(1, 3, 5, FAIL_USER);
-    expect(&k, "finish 5 failed\nseen 1 connected\norders 1\n");
+    three_fail();
+    builds(8, 9);
+    ends(1, 3, 8, FAIL_USER);
+    ends(1, 3, 9, FAIL_INFRA);
+    three_go_through();
+    cr_expect(!strstr(k.said.p, "resting"), "%s", k.said.p);
     kit_release(&k);
 }
 
 Test(core_policy, an_operator_or_a_new_boot_clears_a_worker)
 {
-    three_go_through_elsewhere();
-    kit_command(&k, IN_DRAIN, 7, 1);
+    made_to_rest();
     kit_command(&k, IN_RESUME, 8, 1);
     kit_commit(&k);
-    expect(&k, "drain 1 yes\ndone 7\norders 1\n"
-               "drain 1 no\nseen 1 connected\ndone 8\norders 1\n");
+    expect(&k, "drain 1 no\nseen 1 connected\ndone 8\norders 1\n");
     kit_release(&k);
 
-    three_go_through_elsewhere();
+    made_to_rest();
     struct worker_report r = kit_says(1, 3);
     r.boot = boot(2);
     kit_report(&k, r);
     kit_commit(&k);
     expect(&k, "seen 1 connected\norders 1\n");
+    kit_release(&k);
+}
+
+Test(core_policy, a_rest_ends_while_the_link_is_down)
+{
+    made_to_rest();
+    kit_step(&k, &(struct input){.type = IN_LINK_DOWN, .worker_id = 1});
+    kit_at(&k, 11);
+    kit_hello(&k, 1, 3);
+    kit_commit(&k);
+    forget(&k);
+    kit_command(&k, IN_DRAIN, 7, 2);
+    builds(4, 4);
+    cr_assert_eq(world_job(k.w, 4)->state, JOB_LEASED, "%s", k.said.p);
+    kit_release(&k);
+}
+
+/* Of a worker that a new leader has not heard of yet nothing is said. */
+Test(core_policy, drain_and_resume_before_the_first_report)
+{
+    start(1);
+    kit_worker(&k, 1, 1, ROLES);
+    kit_command(&k, IN_DRAIN, 7, 1);
+    kit_command(&k, IN_RESUME, 8, 1);
+    kit_commit(&k);
+    expect(&k, "drain 1 yes\ndone 7\ndrain 1 no\ndone 8\n");
     kit_release(&k);
 }
 
