@@ -9,6 +9,8 @@
 #     expect WHAT COMMAND...   the command must succeed
 #     soon WHAT COMMAND...     it must succeed within 20 s
 #     act SQL...               what the leading scheduler would do, in one transaction that must succeed
+#     writer_begin STATEMENT   another transaction, open until writer_end
+#     locked TABLE MODE        whether somebody holds such a lock
 # shellcheck shell=bash
 set -u
 : "${SRC:?}" "${BIN:?}"
@@ -114,6 +116,19 @@ act() {
         "${@/#/-c}" -c "notify farm_change, 'jobs'" -c commit >"$T/act" || fail "the database refuses: $*"
     tail -n +2 "$T/act"
 }
+
+# Another session's transaction, which stays open until writer_end.
+writer_begin() { # writer_begin STATEMENT
+    exec {writer}> >(exec psql -X -q)
+    echo "begin; $1;" >&"$writer"
+}
+
+writer_end() {
+    echo "commit;" >&"$writer"
+    exec {writer}>&-
+}
+
+locked() { [ "$(sql "select count(*) from pg_locks where relation = 'farm.$1'::regclass and mode = '$2' and granted")" != 0 ]; } # locked TABLE MODE
 
 # Carries out submitted commands until the end of the test, as a leader does: those that are rows, and (just saying so) the brain's own.
 leader_start() {

@@ -66,15 +66,15 @@ all_gone() { [ "$(open_sockets)" -le "$before" ]; }
 soon "clients that hung up are forgotten" all_gone
 
 # Those that hang up before PostgreSQL has answered: api_stop sees whether something of them is left.
-psql -X -q -c "begin; lock table farm.attempt in access exclusive mode; select pg_sleep(4)" -c rollback >/dev/null &
-locker=$!
-locked() { [ "$(sql "select count(*) from pg_locks where relation = 'farm.attempt'::regclass and mode = 'AccessExclusiveLock' and granted")" = 1 ]; }
-soon "the table is locked" locked
-for i in {1..5}; do
-    ask -N -m 0.5 "http://x/v1/jobs/$id/log?follow=1"
-    [ "$status" = 000 ] || fail "a log was sent past the lock: $status"
+writer_begin "lock table farm.attempt in access exclusive mode"
+soon "the table is locked" locked attempt AccessExclusiveLock
+for i in {1..15}; do
+    curl -sN -m "0.$((40 + i))" -w '%{http_code}' --unix-socket "$SOCK" "http://x/v1/jobs/$id/log?follow=1" >"$T/hasty.$i" &
+    gone[i]=$!
 done
-wait "$locker"
+wait "${gone[@]}"
+[ "$(cat "$T"/hasty.*)" = "$(printf '000%.0s' {1..15})" ] || fail "a log was sent past the lock: $(cat "$T"/hasty.*)"
+writer_end
 soon "clients that did not wait are forgotten" all_gone
 
 # PostgreSQL is killed and comes back: followers wait, and go on.

@@ -98,15 +98,6 @@ for order in oldest newest; do
 done
 
 # A slow transaction has a number, a quick one a higher number and is seen first: who reads on misses neither.
-writer_begin() { # writer_begin STATEMENT: it stays open until writer_end
-    exec {writer}> >(exec psql -X -q)
-    echo "begin; $1;" >&"$writer"
-}
-writer_end() {
-    echo "commit;" >&"$writer"
-    exec {writer}>&-
-}
-writes() { [ "$(sql "select count(*) from pg_locks where relation = 'farm.$1'::regclass and mode = 'RowExclusiveLock' and granted")" != 0 ]; }
 event() { echo "insert into farm.event_log (actor, via, ats) values ('$1', '{}', '{}')"; }
 last=$(sql "select last_value from farm.event_seq")
 writer_begin "$(event slow)"
@@ -126,7 +117,7 @@ holds '[.[].actor] == ["slow", "quick"]'
 # Whatever adds to a list is waited for, and nothing else.
 while read -r list table; do
     writer_begin "lock table farm.$table in row exclusive mode"
-    soon "somebody writes to $table" writes "$table"
+    soon "somebody writes to $table" locked "$table" RowExclusiveLock
     get "/v1/$list?after=0"
     status_is 503
     get "/v1/images?after=0"
